@@ -29,6 +29,7 @@ from .keys.resolver import KeyLookup
 from .keys.store import KeyStore
 from .ledger import RunContext
 from .ledger.journal import Journal
+from .ledger.postgres_address import PostgresAddress
 from .planning.choice import ProviderChoice
 from .planning.plan import Plan, Target
 from .planning.resolver import ProviderResolver
@@ -70,8 +71,13 @@ class Engine:
         self._limiter = ConcurrencyLimiter()
         self._cache = ProviderCache()
         settings = self.settings()
-        self.ledger = Journal(home, settings.results_folder, decide_stalled=charge.decide_stalled_row)
-        """The journal of the data folder. Its file is opened by the first access."""
+        self.ledger = Journal(
+            home,
+            settings.results_folder,
+            decide_stalled=charge.decide_stalled_row,
+            address=PostgresAddress.read(settings.environ),
+        )
+        """The journal of the data folder, or of the farm that this process belongs to. The first access opens it."""
         self.orders = OrderBook(self.ledger, self._cache, home / "orders")
         """The open orders of this process."""
         self.apply_limits()

@@ -141,6 +141,10 @@ class LedgerFailed(ConfigError):
     kind: ClassVar[Kind] = "ledger"
 
 
+class JournalAway(LedgerFailed, shown_as="LedgerFailed"):
+    """The server with the journal doesn't answer now; nothing is sent until it does."""
+
+
 class OverCap(ConfigError):
     """The request would pass a spending cap; nothing was sent."""
 

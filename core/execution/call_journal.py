@@ -136,10 +136,12 @@ class CallJournal:
                 log.exception("the end of a call to %s could not be written down", status.target.spec.id)
 
     def _write(self, step: Callable[[], None], what: str = msg("call_journal.journal_not_written")) -> bool:
+        notices = self._status.outcome.notices
         try:
             step()
+            if self._journal.unwritten and (later := msg("call_journal.written_when_back")) not in notices:
+                notices.append(later)
         except LedgerFailed as error:
-            notices = self._status.outcome.notices
             notice = msg("call_journal.save_this_picture", what=what, reason=error.reason)
             if notice not in notices:
                 notices.append(notice)

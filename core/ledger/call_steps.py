@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, update
 
 from ..errors.messages import msg
 from . import queries
+from .backlog import Backlog
 from .database import Database
 from .eviction import Eviction
 from .image_store import ImageStore, mark_row_stored
@@ -35,12 +36,14 @@ class CallSteps:
         image_store: ImageStore,
         eviction: Eviction,
         clock: Callable[[], float],
+        backlog: Backlog,
     ) -> None:
-        self._database, self._results, self._ownership = database, results, ownership
+        self._database, self._results, self._ownership, self._backlog = database, results, ownership, backlog
         self._image_store, self._eviction, self._clock = image_store, eviction, clock
 
     def mark_sent(self, fingerprints: Sequence[str], call: str) -> None:
         """See `Journal.mark_sent`."""
+        self._backlog.flush()
         owner, now = self._ownership.id, self._clock()
         with self._database.write() as connection:
             for index, fingerprint in enumerate(fingerprints):
@@ -58,20 +61,23 @@ class CallSteps:
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""
-        with self._database.write() as connection:
-            queries.update_rows(connection, list(self._ownership.uids_of(fingerprints).values()), state="reserved")
+        uids = list(self._ownership.uids_of(fingerprints).values())
+        self._backlog.write(lambda connection: queries.update_rows(connection, uids, state="reserved"))
 
     def mark_accepted(self, fingerprints: Sequence[str], task: Mapping[str, Any]) -> None:
         """See `Journal.mark_accepted`."""
-        with self._database.write() as connection:
-            self._update(connection, fingerprints, state="accepted", task=json.dumps(task))
+        values = {"state": "accepted", "task": json.dumps(task)}
+        self._backlog.write(lambda connection: self._update(connection, fingerprints, **values))
 
     def mark_answered(self, urls: Mapping[str, str], text: str, usd: float | None, request_id: str) -> None:
         """See `Journal.mark_answered`."""
-        with self._database.write() as connection:
+
+        def write(connection: Connection) -> None:
             for fingerprint, url in urls.items():
                 values = {"state": "answered", "url": url, "text": text, "request_id": request_id}
                 self._update(connection, [fingerprint], **values, **_cost(usd))
+
+        self._backlog.write(write)
 
     def write_incoming(self, fingerprint: str, data: bytes) -> None:
         """See `Journal.write_incoming`."""
@@ -104,7 +110,9 @@ class CallSteps:
         uid, name, size = held.uid, held.file, held.size
         if not name:
             raise KeyError(fingerprint)
-        with self._database.write() as connection:
+        now = self._clock()
+
+        def write(connection: Connection) -> None:
             self._update(connection, [fingerprint], owner="")
             mark_row_stored(
                 connection,
@@ -112,7 +120,7 @@ class CallSteps:
                 queries.by_uids(connection, [uid])[0],
                 name,
                 size,
-                self._clock(),
+                now,
                 text=text,
                 request_id=request_id,
                 was_read=was_read,
@@ -120,10 +128,15 @@ class CallSteps:
                 sources=json.dumps(list(sources)) if sources else "",
                 **_cost(usd),
             )
+            self._database.announce(connection, [fingerprint])
             self._ownership.release({fingerprint: uid})
-        self._image_store.finalize_file(uid, name)
-        self._ownership.notify_waiters()
-        self._eviction.add(size)
+
+        def written() -> None:
+            self._image_store.finalize_file(uid, name)
+            self._ownership.notify_waiters()
+            self._eviction.add(size)
+
+        self._backlog.write(write, written)
 
     def keep_unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """See `Journal.keep_unreadable`."""
@@ -138,24 +151,26 @@ class CallSteps:
         if not failed:
             return {}
         now = self._clock()
-        try:
-            with self._database.write() as connection:
-                rows = queries.by_uids(connection, list(failed.values()))
-                for row in rows:
-                    if row.state in OPEN_STATES:
-                        facts = RowFacts(
-                            row.state,
-                            not row.expected,
-                            self._results.has_incoming(row.uid),
-                            is_order=queries.is_order(row),
-                        )
-                        queries.end_row(connection, row.uid, decide(facts), reason, now)
-                self._ownership.release(failed)
-        finally:
-            # Where the write failed, the row on disk says what can be done; this process no longer works on it.
+        ended: dict[str, str] = {}
+
+        def write(connection: Connection) -> None:
+            for row in queries.by_uids(connection, list(failed.values())):
+                if row.state in OPEN_STATES:
+                    has_bytes, is_order = self._results.has_incoming(row.uid), queries.is_order(row)
+                    facts = RowFacts(row.state, not row.expected, has_bytes, is_order=is_order)
+                    queries.end_row(connection, row.uid, decide(facts), reason, now)
+                if row.state != "reserved":
+                    ended[row.fingerprint] = row.uid
+            self._database.announce(connection, failed)
+            self._ownership.release(failed)
+
+        def dropped() -> None:
+            # The row says what can be done; this process no longer works on it.
             self._ownership.release(failed)
             self._ownership.notify_waiters()
-        return {row.fingerprint: row.uid for row in rows if row.state != "reserved"}
+
+        # What waits for the journal stays held: this process writes it down.
+        return ended if self._backlog.write(write, self._ownership.notify_waiters, dropped) else failed
 
     def mark_notified(self, uids: Sequence[str], run: str) -> None:
         """See `Journal.mark_notified`."""

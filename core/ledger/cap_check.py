@@ -12,7 +12,8 @@ from sqlalchemy import Connection, func, select
 from ..config.caps import Caps
 from ..errors import OverCap
 from ..errors.messages import msg
-from .schema import picture
+from . import running_totals
+from .schema import picture, spending
 from .types import Reservation, RunContext, dollars, micros
 
 _PERIODS = {"run": msg("cap_check.per_run"), "day": msg("cap_check.today"), "month": msg("cap_check.this_month")}
@@ -45,13 +46,18 @@ def spent_in(connection: Connection, period: str, run: str, now: float) -> int:
 
     Rows with a later time than `now` count, too: the clock may have been set back.
     """
-    total = select(func.coalesce(func.sum(picture.c.counted), 0))
     if period == "run":
-        return int(connection.execute(total.where(picture.c.run == run)).scalar_one())
+        total = select(func.coalesce(func.sum(picture.c.counted), 0)).where(picture.c.run == run)
+        return int(connection.execute(total).scalar_one())
     start = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
     if period == "month":
         start = start.replace(day=1)
-    return int(connection.execute(total.where(picture.c.created >= start.timestamp())).scalar_one())
+    bucket, rest = divmod(int(start.timestamp()), running_totals.BUCKET_SECONDS)
+    if rest:  # a time zone of long ago
+        total = select(func.coalesce(func.sum(picture.c.counted), 0)).where(picture.c.created >= start.timestamp())
+    else:
+        total = select(func.coalesce(func.sum(spending.c.micros), 0)).where(spending.c.bucket >= bucket)
+    return int(connection.execute(total).scalar_one())
 
 
 def price(amount: int) -> str:

@@ -244,7 +244,7 @@ class History:
             free: int | None = shutil.disk_usage(self._results.folder).free
         except OSError:  # not created yet, or its disk is missing
             free = None
-        return count, total, free
+        return count, int(total), free
 
     def _entry(self, row: Row[Any]) -> HistoryEntry:
         copied = {

@@ -14,17 +14,21 @@ from typing import Any
 
 from ..config.caps import Caps
 from . import favourites
+from .backlog import Backlog
 from .call_steps import CallSteps
 from .claims import CanResume, Claims
-from .database import Database
+from .database import Database, Rebuild
 from .eviction import DEFAULT_LIMIT_BYTES, Eviction
 from .image_store import ImageStore
 from .kept_answers import KeptAnswer, KeptAnswers
 from .orders import OpenOrder, open_orders
 from .ownership import Ownership
+from .postgres_address import PostgresAddress
+from .postgres_database import PostgresDatabase
 from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
+from .sqlite_database import SqliteDatabase
 from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
 from .unresolved import UnresolvedRows
 
@@ -35,7 +39,7 @@ class Journal:
     """The ledger of one data folder. Every method may raise LedgerFailed.
 
     Pictures are named by their fingerprints. What a method writes is on disk when it returns. `decide_stalled`: what
-    becomes of an open row whose process has ended.
+    becomes of an open row whose process has ended. `address`: the server that keeps the journal, instead of a file in `home`.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Journal:
         results: Path | None = None,
         *,
         decide_stalled: DecideEnding,
+        address: PostgresAddress | None = None,
         results_bytes: int = DEFAULT_LIMIT_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,22 +56,26 @@ class Journal:
         self._clock = clock
         self.results = Results(results or home / "results")
         self.answers = KeptAnswers(self.results.folder / "unreadable")
-        self.database = Database(home / "journal.sqlite", partial(rebuild, self.results))
+        self.database = _database(home, address, partial(rebuild, self.results))
         self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
-        self.ownership = Ownership(home)
+        self.ownership = Ownership(self.database)
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
-        self._reservations = Reservations(self.database, self.results, self.ownership, decide_stalled, self._now)
+        self._backlog = Backlog(self.database)
+        self.database.listen(self.ownership.announced, self._on_return)
+        self._reservations = Reservations(
+            self.database, self.results, self.ownership, decide_stalled, self._now, self._backlog
+        )
         self._claims = Claims(self.database, self.results, self.answers, self.ownership, decide_stalled, self._now)
         self._unresolved = UnresolvedRows(self.database, self.results, self._now)
         self._calls = CallSteps(
-            self.database, self.results, self.ownership, self._image_store, self.eviction, self._now
+            self.database, self.results, self.ownership, self._image_store, self.eviction, self._now, self._backlog
         )
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was ever written into this folder. Opens no file."""
         try:
-            return not self.database.file.exists() and not self.results.folder.exists()
+            return self.database.is_new and not self.results.folder.exists()
         except OSError:  # whoever reads the journal gets the error
             return False
 
@@ -74,6 +83,11 @@ class Journal:
         """Closes the file and releases the open rows of this process, as the end of the process does."""
         self.database.close()
         self.ownership.close()
+
+    @property
+    def unwritten(self) -> int:
+        """How many steps of calls wait for a journal whose server doesn't answer."""
+        return len(self._backlog)
 
     def take_notices(self) -> list[str]:
         """What the user should know about the journal's file: each notice is given once."""
@@ -258,5 +272,15 @@ class Journal:
         """The orders that pictures are still to come of, the oldest first. `order`: only the one with that id."""
         return [] if self.is_empty else open_orders(self.database, order)
 
+    def _on_return(self) -> None:
+        self._backlog.flush_if_possible()
+        self.ownership.notify_waiters()
+
     def _now(self) -> float:
         return self._clock()
+
+
+def _database(home: Path, address: PostgresAddress | None, rebuild: Rebuild) -> Database:
+    if address is None:
+        return SqliteDatabase(home / "journal.sqlite", rebuild)
+    return PostgresDatabase(address, rebuild)

@@ -32,6 +32,9 @@ class LivenessLock:
         self._exited: set[str] = {""}
         self._guard = threading.Lock()
 
+    def require(self) -> None:
+        """Does nothing: the operating system keeps the lock as long as the process runs."""
+
     def has_exited(self, owner: str) -> bool:
         """Whether the process with that id has ended. Remembered: ids are never used twice."""
         if owner == self.id:

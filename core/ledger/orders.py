@@ -66,7 +66,7 @@ def open_orders(database: Database, order: str = "") -> list[OpenOrder]:
             row.address,
             queries.task_id(row.task),
             row.pictures,
-            dollars(row.counted),
+            dollars(int(row.counted)),
             row.created,
         )
         for row in rows

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
 
-from ..errors.messages import msg
-from .liveness import LivenessLock
-from .types import ledger_failed
-
-_FOREIGN_POLL_SECONDS = 0.25
-"""Pause between two looks at the rows of another process."""
+from .database import Database, Liveness
 
 
 @dataclass
@@ -37,11 +32,15 @@ class Ownership:
     `hold` is called inside write transactions only, so that no call works on a row of this process that is not held.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._starting = threading.Lock()
-        self._liveness: LivenessLock | None = None
+        self._liveness: Liveness | None = None
         self._changed = threading.Condition()
+        self._changes = 0
+        """How often waiters were woken."""
+        self._awaited: Counter[str] = Counter()
+        """Fingerprints that runs of this process wait for while another one may work on them."""
         self._uids: dict[str, str] = {}
         """Fingerprint -> uid."""
         self._held: dict[str, HeldPicture] = {}
@@ -49,8 +48,10 @@ class Ownership:
 
     @property
     def id(self) -> str:
-        """The id of this process in the journal. Raises LedgerFailed."""
-        return self._own_liveness().id
+        """The id of this process in the journal. Raises LedgerFailed, also where other processes can't see that it runs."""
+        liveness = self._own_liveness()
+        liveness.require()
+        return liveness.id
 
     def hold(self, fingerprint: str, held: HeldPicture) -> None:
         """Notes that a call of this process works on a picture."""
@@ -98,31 +99,48 @@ class Ownership:
         Each picture is given by all fingerprints it may have. `busy_fingerprints` reads from the journal
         which of them any process works on; it is called where another process may hold one of the pictures.
         """
+        pause = self._database.foreign_wait_seconds
         with self._changed:
             own = [next((each for each in group if each in self._uids), None) for group in groups]
             if all(own):
                 return self._changed.wait_for(lambda: any(each not in self._uids for each in own), seconds)
-            if self._changed.wait(max(seconds, _FOREIGN_POLL_SECONDS)):
+            if not self._database.is_shared and self._changed.wait(max(seconds, pause)):
                 return True
-        busy = busy_fingerprints()
+            changes = self._changes
+            self._awaited.update(each for group in groups for each in group)
+        try:
+            busy = busy_fingerprints()
+            if self._database.is_shared and all(busy.intersection(group) for group in groups):
+                with self._changed:
+                    if not self._changed.wait_for(lambda: self._changes != changes, max(seconds, pause)):
+                        return False
+                busy = busy_fingerprints()
+        finally:
+            with self._changed:
+                self._awaited.subtract(each for group in groups for each in group)
+                self._awaited += Counter()
         return any(not busy.intersection(group) for group in groups)
 
     def notify_waiters(self) -> None:
         """Wakes every `wait` of this process."""
         with self._changed:
+            self._changes += 1
             self._changed.notify_all()
+
+    def announced(self, fingerprint: str) -> None:
+        """Another process no longer works on a picture: wakes the waiters where one waits for it."""
+        with self._changed:
+            awaited = bool(self._awaited[fingerprint])
+        if awaited:
+            self.notify_waiters()
 
     def close(self) -> None:
         """Releases the liveness lock of this process: other processes may take over its open rows."""
         if self._liveness is not None:
             self._liveness.release()
 
-    def _own_liveness(self) -> LivenessLock:
+    def _own_liveness(self) -> Liveness:
         with self._starting:
             if self._liveness is None:
-                try:
-                    self._liveness = LivenessLock(self._home / "owners")
-                except (OSError, TimeoutError) as error:
-                    why = getattr(error, "strerror", None) or error
-                    raise ledger_failed(msg("ownership.data_folder_not_writable", home=self._home, why=why)) from None
+                self._liveness = self._database.liveness()
             return self._liveness

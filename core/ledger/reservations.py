@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from ..config.caps import Caps
+from ..errors import OverCap
 from . import cap_check, queries
+from .backlog import Backlog
 from .claims import CanResume, StalledRows
 from .database import Database
 from .ownership import HeldPicture, Ownership
@@ -31,8 +33,9 @@ class Reservations:
         ownership: Ownership,
         decide_stalled: DecideEnding,
         clock: Callable[[], float],
+        backlog: Backlog,
     ) -> None:
-        self._database, self._results, self._ownership = database, results, ownership
+        self._database, self._results, self._ownership, self._backlog = database, results, ownership, backlog
         self._decide_stalled, self._clock = decide_stalled, clock
 
     def reserve(
@@ -45,6 +48,7 @@ class Reservations:
         can_resume: CanResume,
     ) -> ReserveResult:
         """See `Journal.reserve`."""
+        self._backlog.flush()
         reserve_result = ReserveResult({})
         owner, now = self._ownership.id, self._clock()
         reserved: dict[str, str] = {}
@@ -58,7 +62,7 @@ class Reservations:
                 new = decision.take_new(reservations)
                 if new:
                     self._results.check_free_space(len(new))
-                    cap_check.check(connection, new, run_context, caps, now)
+                    self._check_caps(connection, new, run_context, caps, now)
                     self._insert(connection, new, run_context, owner, now, reserved)
         except BaseException:
             if stalled is not None:
@@ -82,6 +86,30 @@ class Reservations:
             }
 
         return self._ownership.wait(groups, seconds, busy_fingerprints)
+
+    def _check_caps(
+        self,
+        connection: Connection,
+        new: Sequence[Reservation],
+        run_context: RunContext,
+        caps: Caps,
+        now: float,
+    ) -> None:
+        """Raises OverCap. What ended workers of a farm had reserved and never sent is taken back first where it matters."""
+        try:
+            cap_check.check(connection, new, run_context, caps, now)
+        except OverCap:
+            if not self._database.is_shared or not self._take_back_unsent(connection):
+                raise
+            cap_check.check(connection, new, run_context, caps, now)
+
+    def _take_back_unsent(self, connection: Connection) -> int:
+        """Deletes the reservations of ended processes; gives how many there were."""
+        reserved = connection.execute(select(picture).where(picture.c.owner > "", picture.c.state == "reserved")).all()
+        stalled = [row.uid for row in reserved if self._ownership.is_stalled(row)]
+        for uid in stalled:
+            connection.execute(delete(picture).where(picture.c.uid == uid))
+        return len(stalled)
 
     def _insert(
         self,

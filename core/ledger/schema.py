@@ -25,17 +25,24 @@ from sqlalchemy import (
     inspect,
 )
 
+from . import running_totals
+
 metadata = MetaData()
 
 
 class SurrogateSafeText(TypeDecorator[str]):
-    """Text of any origin. A lone surrogate, which JSON can carry and UTF-8 can't, is written as a question mark."""
+    """Text of any origin. A lone surrogate, which JSON can carry and UTF-8 can't, is written as a question mark; so is a NUL
+    where the database can't keep one."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
-        return value if value is None or value.isascii() else value.encode("utf-8", "replace").decode()
+        if value is None:
+            return value
+        if dialect.name == "postgresql":
+            value = value.replace("\0", "?")
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _text_column(name: str, key: str = "") -> Column[str]:
@@ -137,6 +144,24 @@ graph = Table(
 )
 """Workflows, each once, as compressed JSON."""
 
+spending = Table(
+    "spending",
+    metadata,
+    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
+    _integer_column("micros"),
+)
+"""What the pictures count as that were created in one quarter of an hour, numbered from 1970; kept by triggers
+(`running_totals`)."""
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    _text_column("name"),
+    _time_column("connected"),
+)
+"""The processes that share a journal on a server, and when they connected last. Unused in a file."""
+
 
 def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
@@ -168,6 +193,13 @@ def _create_index(connection: Connection, name: str) -> None:
     next(index for index in picture.indexes if index.name == name).create(connection, checkfirst=True)
 
 
+def _add_running_totals_and_workers(connection: Connection) -> None:
+    """Version 6 has the sums that caps are checked against, and the processes of a farm."""
+    spending.create(connection, checkfirst=True)
+    worker.create(connection, checkfirst=True)
+    running_totals.create(connection)
+
+
 _TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
 
 
@@ -184,6 +216,7 @@ STEPS: list[Callable[[Connection], None]] = [
     _add_favourite,
     _add_sources,
     _add_delivery,
+    _add_running_totals_and_workers,
 ]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 

@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, settings
 from pack.core.http import backoff
-from pack.core.ledger import database
+from pack.core.ledger import sqlite_database
 from pack.tests.doubles import start
 from pack.tests.doubles.server import Doubles
 from sqlalchemy.engine import Dialect, Engine
@@ -42,7 +42,7 @@ def shared_statements() -> Iterator[None]:
     """SQLAlchemy compiles each statement once, and not for each journal: a third of a run's time in a new data folder."""
     compiled: dict[Any, Any] = {}
     sqlite: list[Dialect] = []
-    genuine = database._engine
+    genuine = sqlite_database._engine
 
     def engine(file: Path) -> Engine:
         made = genuine(file)
@@ -53,7 +53,7 @@ def shared_statements() -> Iterator[None]:
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "_engine", engine)
+        patch.setattr(sqlite_database, "_engine", engine)
         yield
 
 

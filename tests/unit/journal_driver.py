@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pack.core.execution.charge import decide_stalled_row
 from pack.core.images.picture import encode
 from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
+from pack.core.ledger.postgres_address import PostgresAddress
 
+SERVER = "TEST_POSTGRES_SERVER"
+"""The folder with the socket of a server. Where it is set, journals are kept there, one schema for each data folder."""
+IN_A_FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+"""For tests of what only a file has."""
 ROOT = Path(__file__).resolve().parents[2]
 FREE = Caps(None, None, None)
 
@@ -30,7 +39,41 @@ journal = open_journal(Path(sys.argv[2]))
 
 
 def open_journal(home: Path, **more: Any) -> Journal:
-    return Journal(home, decide_stalled=decide_stalled_row, **more)
+    return Journal(home, decide_stalled=decide_stalled_row, **({"address": address_of(home)} | more))
+
+
+def address_of(home: Path) -> PostgresAddress | None:
+    """Where the journal of a data folder is kept; None = in the folder."""
+    folder = os.environ.get(SERVER)
+    if not folder:
+        return None
+    schema = _schema_of(home)
+    on_server(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    address = f"postgresql+psycopg://farm@/postgres?host={folder}&options=-csearch_path%3D{schema}"
+    return PostgresAddress("the test", address)
+
+
+def lose_journal(home: Path) -> None:
+    """The journal of a closed data folder is gone; its results stay."""
+    if os.environ.get(SERVER):
+        on_server(f"DROP SCHEMA {_schema_of(home)} CASCADE")
+    for file in home.glob("journal.sqlite*"):
+        file.unlink()
+
+
+def on_server(statement: str) -> list[tuple[Any, ...]]:
+    """Runs a statement on the tests' server; gives its rows."""
+    import psycopg
+
+    with psycopg.connect(
+        host=os.environ[SERVER], user="farm", dbname="postgres", autocommit=True, connect_timeout=10
+    ) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _schema_of(home: Path) -> str:
+    return "j" + hashlib.sha256(str(home).encode()).hexdigest()[:16]
 
 
 def png(number: int) -> bytes:
@@ -78,3 +121,7 @@ def another_process(home: Path, script: str) -> subprocess.Popen[str]:
 def die(process: subprocess.Popen[str]) -> None:
     process.kill()
     process.wait(10)
+    if os.environ.get(SERVER):  # it has to notice that the connection ended
+        sessions = f"SELECT 1 FROM pg_stat_activity WHERE application_name = 'nano_banana {process.pid}'"
+        while on_server(sessions):
+            time.sleep(0.01)

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal_driver import FREE, entry, open_journal, png, run_context
+from journal_driver import FREE, entry, lose_journal, open_journal, png, run_context
 from pack.core.ledger.history import History, HistoryEntry
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.selection import Selection
+
+pytestmark = pytest.mark.usefixtures("database")
 
 _seconds = itertools.count(1_700_000_000.0)
 
@@ -49,8 +51,7 @@ def test_a_mark_outlives_the_journal(journal: Journal, tmp_path: Path) -> None:
     assert marked(journal) == ["v1:d", "v1:b"]
     assert [each.favourite for each in History(journal).pictures()] == [True, False, True, False]
     journal.close()
-    for file in tmp_path.glob("journal.sqlite*"):
-        file.unlink()
+    lose_journal(tmp_path)
     again = open_with_clock(tmp_path)
     assert marked(again) == ["v1:d", "v1:b"] and len(History(again).pictures()) == 4
     assert set(again.look_up([f"v1:{name}" for name in "abcd"])) == {f"v1:{name}" for name in "abcd"}
@@ -120,7 +121,7 @@ def test_pages_of_a_selection_hold_all_that_fits_and_nothing_else(
 
 
 @pytest.fixture(scope="module")
-def selected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Journal, list[HistoryEntry]]:
+def selected(database: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Journal, list[HistoryEntry]]:
     """Twelve requests of two providers and two models; every third is a favourite, every fourth is under way."""
     journal = open_with_clock(tmp_path_factory.mktemp("selected"))
     for number in range(12):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, another_process, claim_one, die, entry, open_journal, png, run_context
+from journal_driver import FREE, IN_A_FILE, another_process, claim_one, die, entry, open_journal, png, run_context
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.execution.charge import Failed, decide_damaged_row, decide_unstarted_row, row_rule
 from pack.core.ledger import Caps, schema
@@ -20,6 +20,8 @@ from pack.core.ledger.cap_check import price
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from sqlalchemy import Connection
+
+pytestmark = pytest.mark.usefixtures("database")
 
 _SENT = "journal.mark_sent(['v1:a'], 'call');"
 STEPS = {
@@ -344,6 +346,7 @@ def test_a_deleted_file_is_no_hit_and_a_damaged_one_is_unresolved(journal: Journ
 
 
 @pytest.mark.parametrize("harm", ["garbage", "truncated", "empty", "newer", "deleted"])
+@IN_A_FILE
 def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, harm: str) -> None:
     """It is never overwritten; the pictures are found by their sidecars, and their cost counts."""
     before = open_journal(tmp_path)
@@ -376,6 +379,7 @@ def test_a_journal_that_can_t_be_used_is_set_aside_and_rebuilt(tmp_path: Path, h
     after.close()
 
 
+@IN_A_FILE
 def test_what_the_user_was_asked_about_is_copied_from_a_file_that_was_set_aside(tmp_path: Path) -> None:
     """The question was shown in the run before: the next run is the answer, also by the rebuilt journal."""
     before = open_journal(tmp_path)
@@ -393,6 +397,7 @@ def test_what_the_user_was_asked_about_is_copied_from_a_file_that_was_set_aside(
     after.close()
 
 
+@IN_A_FILE
 def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
     """No sidecar has them."""
     killed_after(tmp_path, "accepted")
@@ -404,6 +409,7 @@ def test_open_tasks_are_copied_from_a_newer_journal(tmp_path: Path) -> None:
     journal.close()
 
 
+@IN_A_FILE
 def test_a_broken_row_of_a_file_that_was_set_aside_hides_no_other(tmp_path: Path) -> None:
     """And a negative price lifts no cap."""
     before = open_journal(tmp_path)
@@ -423,6 +429,7 @@ def test_a_broken_row_of_a_file_that_was_set_aside_hides_no_other(tmp_path: Path
     after.close()
 
 
+@IN_A_FILE
 def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_journal(tmp_path)
     claim_one(before)
@@ -440,6 +447,7 @@ def test_an_older_journal_is_upgraded(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.glob("journal-*.sqlite"))
 
 
+@IN_A_FILE
 def test_a_journal_that_is_damaged_during_a_call_loses_no_paid_picture(journal: Journal, tmp_path: Path) -> None:
     """The file is damaged after the send: the bytes that arrive are kept and found."""
     claim_one(journal)
@@ -451,6 +459,7 @@ def test_a_journal_that_is_damaged_during_a_call_loses_no_paid_picture(journal: 
     assert journal.look_up(["v1:a"])["v1:a"].read() == png(9)
 
 
+@IN_A_FILE
 def test_a_data_folder_that_can_t_be_written_is_an_error_before_the_send(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LedgerFailed, match="written down before it is sent"):

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, another_process, claim_one, die, entry, open_journal, png, run_context
+from journal_driver import FREE, another_process, claim_one, die, entry, lose_journal, open_journal, png, run_context
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.results import name_of
+
+pytestmark = pytest.mark.usefixtures("database")
 
 SAME = png(1)
 
@@ -47,8 +49,7 @@ def written(folder: Path) -> str:
 def without_its_journal(journal: Journal) -> Journal:
     """A new one on the same folder, after the file was lost."""
     journal.close()
-    for file in journal.home.glob("journal.sqlite*"):
-        file.unlink()
+    lose_journal(journal.home)
     return open_journal(journal.home)
 
 

@@ -15,6 +15,8 @@ from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.kept_answers import KeptAnswer
 
+pytestmark = pytest.mark.usefixtures("database")
+
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:

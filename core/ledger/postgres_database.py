@@ -1,0 +1,225 @@
+"""Keeps the journal on a PostgreSQL server, for several machines together.
+
+Write transactions exclude each other by one advisory lock, which makes them what `BEGIN IMMEDIATE` is for a file: what one has
+read stays true until it commits. A commit is on the server's disk when it returns. While the server doesn't answer, every use
+raises JournalAway.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from ..errors import JournalAway, LedgerFailed
+from ..errors.messages import msg
+from . import schema
+from .database import BUSY_SECONDS, Database, Rebuild
+from .postgres_address import PostgresAddress
+from .postgres_session import PostgresSession
+from .types import ledger_failed
+
+WRITERS = int.from_bytes(b"nbanana\0", "big")
+"""The number of the advisory lock of write transactions."""
+_CONNECT = {
+    "application_name": f"nano_banana {os.getpid()}",
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Parameters of libpq, unless the address has them: a server that is gone without a word is noticed within half a minute."""
+_IDLE_SECONDS = 120
+"""A transaction whose process does nothing for so long, since it is suspended perhaps, is ended by the server."""
+_REFUSE_SECONDS = 0.5
+"""For so long after a failed connection nothing else tries to connect."""
+
+_PREPARE = (
+    f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
+    f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+)
+
+
+class PostgresDatabase(Database):
+    """One database on a server, or one schema of it."""
+
+    foreign_wait_seconds = 1.0
+    is_shared = True
+
+    def __init__(self, address: PostgresAddress, rebuild: Rebuild) -> None:
+        super().__init__()
+        self.address = address
+        self._rebuild = rebuild
+        self._opening, self._write_lock = threading.Lock(), threading.RLock()
+        self._engine: Engine | None = None
+        self._session: PostgresSession | None = None
+        self._failed_at, self._failure = float("-inf"), ""
+        self._changed: Callable[[str], None] = lambda fingerprint: None
+        self._returned: Callable[[], None] = lambda: None
+
+    @property
+    def is_new(self) -> bool:
+        return False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        # One writer of the process at a time: those that wait for the lock of the server would use up all connections.
+        with self._write_lock, self._translate_errors():
+            with self._ensure_open().connect() as connection, connection.begin():
+                connection.execute(_LOCK)
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._translate_errors():
+            with self._ensure_open().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+
+    def liveness(self) -> PostgresSession:
+        with self._translate_errors():
+            self._ensure_open()
+            self._session = PostgresSession(self, self._changed, self._returned)
+            return self._session
+
+    def listen(self, changed: Callable[[str], None], returned: Callable[[], None]) -> None:
+        self._changed, self._returned = changed, returned
+
+    def announce(self, connection: Connection, fingerprints: Iterable[str]) -> None:
+        if self._session is not None:
+            for fingerprint in fingerprints:
+                self._session.notify(connection, "picture", fingerprint)
+
+    def close(self) -> None:
+        with self._opening:
+            if self._engine is not None:
+                self._engine.dispose()
+            self._engine = None
+
+    def connect(self) -> Connection:
+        """A connection that the session of this process keeps. Raises LedgerFailed."""
+        with self._translate_errors():
+            return self._ensure_open().connect()
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise self.away(error) from None
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise self.away(error) from None
+            raise ledger_failed(
+                msg("database.journal_not_usable", file=self.address.shown, error=self._reason(error)),
+                msg("postgres_database.look_at_server"),
+            ) from None
+        except OSError as error:  # of the results folder, inside a transaction
+            raise ledger_failed(
+                msg("database.journal_not_usable", file=self.address.shown, error=error.strerror or error)
+            ) from None
+
+    def away(self, error: BaseException) -> JournalAway:
+        """The error for a server that doesn't answer."""
+        reason = self._reason(error)
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)
+        if isinstance(error, DBAPIError) and (state is None or state.startswith("57P")):
+            self._failed_at, self._failure = time.monotonic(), reason
+        what = msg("postgres_database.journal_away", address=self.address.shown, error=reason)
+        return JournalAway(what, cure=msg("postgres_database.nothing_sent_until_back"))
+
+    def _reason(self, error: BaseException) -> str:
+        """The first line of what the driver says, without secrets."""
+        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+        return self.address.without_secrets(lines[0] if lines else type(error).__name__)
+
+    def _ensure_open(self) -> Engine:
+        if time.monotonic() < self._failed_at + _REFUSE_SECONDS:
+            raise self.away(ConnectionError(self._failure))
+        if self._engine is not None:
+            return self._engine
+        with self._opening:
+            if self._engine is None:
+                engine = self._made()
+                try:
+                    self._prepare_tables(engine)
+                except BaseException:
+                    engine.dispose()
+                    raise
+                self._engine = engine
+            return self._engine
+
+    def _made(self) -> Engine:
+        url = self.address.url()
+        try:
+            import psycopg
+        except ImportError:
+            raise LedgerFailed(
+                msg("postgres_database.driver_missing", source=self.address.source),
+                cure=msg("postgres_database.install_driver", command="pip install 'psycopg[binary]'"),
+            ) from None
+        if tuple(int(part) for part in psycopg.__version__.split(".")[:2]) < (3, 2):
+            raise LedgerFailed(
+                msg("postgres_database.driver_too_old", version=psycopg.__version__),
+                cure=msg("postgres_database.install_driver", command="pip install -U 'psycopg[binary]'"),
+            )
+        engine = create_engine(
+            url,
+            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+            pool_size=3,
+            max_overflow=8,
+            pool_timeout=BUSY_SECONDS,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+        event.listen(engine, "connect", _prepare)
+        return engine
+
+    def _prepare_tables(self, engine: Engine) -> None:
+        """Upgrades the tables to the newest schema. Raises LedgerFailed where they are of a newer one."""
+        with engine.connect() as connection, connection.begin():
+            connection.execute(_LOCK)
+            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS journal_version (version INTEGER NOT NULL)")
+            version = int(connection.exec_driver_sql("SELECT MAX(version) FROM journal_version").scalar() or 0)
+            if version > schema.newest():
+                raise LedgerFailed(
+                    msg(
+                        "postgres_database.version_too_new",
+                        address=self.address.shown,
+                        version=version,
+                        newest=schema.newest(),
+                    ),
+                    cure=msg("postgres_database.update_pack"),
+                )
+            for step in schema.STEPS[version:]:
+                step(connection)
+            if version < schema.newest():
+                connection.exec_driver_sql("DELETE FROM journal_version")
+                connection.execute(text("INSERT INTO journal_version VALUES (:number)"), {"number": schema.newest()})
+            if version == 0:
+                # Many sidecars take longer than a transaction may do nothing.
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                if found := self._rebuild(connection, []):
+                    self._notify(msg("database.journal_rebuilt_from_results", found=found))
+
+
+_LOCK = text(f"SELECT pg_advisory_xact_lock({WRITERS})")
+
+
+def _prepare(connection: Any, record: object) -> None:
+    """Sets what holds for each connection."""
+    connection.autocommit = True
+    for statement in _PREPARE:
+        connection.execute(statement)
+    connection.autocommit = False

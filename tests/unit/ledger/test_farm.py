@@ -1,0 +1,176 @@
+"""Four workers on one journal: a cap that holds to the picture, workers and the server killed in the middle, pictures shared.
+
+The workers are plain processes that use engine and journal as a host does; the provider is a double.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import postgres_server
+import pytest
+from dialect_driver import QUICK_SPECS, keyed, negotiated, request
+from journal_driver import ROOT, decide_stalled_row
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+from pack.core.ledger.postgres_address import PostgresAddress
+from pack.tests.doubles.server import Doubles
+from postgres_server import PostgresServer
+
+PICTURES = 100
+NODES = 64
+PRICE = negotiated(QUICK_SPECS["onerouter"], request()).counted_usd
+
+_WORKER = """
+import importlib.util, json, sys, threading
+from importlib.machinery import ModuleSpec
+root, home, environ = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+spec = ModuleSpec("pack", None, is_package=True)
+spec.submodule_search_locations = [root]
+sys.modules["pack"] = importlib.util.module_from_spec(spec)
+sys.path.insert(0, root + "/tests")
+from pathlib import Path
+from dialect_driver import QUICK_SPECS, request
+from pack.core.engine import Engine
+from pack.core.planning.choice import ProviderChoice
+engine = Engine(Path(home), specs=QUICK_SPECS, environ=environ)
+print("ready", flush=True)
+for line in sys.stdin:
+    prompts = json.loads(line)
+    found = []
+    def node(prompt):
+        asked = [request(prompt=prompt)]
+        try:
+            run = engine.run(asked, engine.plan(ProviderChoice("onerouter", max_parallel=8), asked))
+            run.done.wait()
+            if run.error: raise run.error
+            error = run.tasks[0].error
+            found.append("picture" if error is None else error.kind)
+        except Exception as error:
+            found.append(getattr(error, "kind", repr(error)))
+    threads = [threading.Thread(target=node, args=(prompt,)) for prompt in prompts]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    while engine.ledger.unwritten:
+        threading.Event().wait(0.05)
+    print(json.dumps(found), flush=True)
+"""
+
+
+class Worker:
+    """A process that runs nodes, each with one prompt, all at once."""
+
+    def __init__(self, home: Path, environ: dict[str, str]) -> None:
+        home.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", _WORKER, str(ROOT), str(home), json.dumps(environ)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ready(self) -> None:
+        assert self._line() == "ready\n"
+
+    def begin(self, prompts: list[str]) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(prompts) + "\n")
+        self._process.stdin.flush()
+
+    def result(self) -> Counter[str]:
+        """What became of the nodes: "picture", or the kind of the error."""
+        return Counter(json.loads(self._line()))
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline()
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    if why := postgres_server.missing():
+        pytest.skip(f"a farm with one journal is not tested: {why}")
+    made = PostgresServer()
+    yield made
+    made.stop()
+
+
+def paid(doubles: Doubles) -> Counter[str]:
+    """How often the provider has billed each prompt."""
+    bills: Counter[str] = Counter()
+    for each in doubles.request_log()["requests"]:
+        bills[each["prompt"]] += each["paid"]
+    return bills
+
+
+@pytest.mark.long
+def test_four_workers_pay_a_hundred_pictures_whoever_is_killed(
+    server: PostgresServer, doubles: Doubles, tmp_path: Path
+) -> None:
+    """256 nodes want a picture each. Two workers are killed after thirty requests, then the server; two new workers start and
+    all nodes are queued again. The cap is used up to the last picture and no picture is paid twice."""
+    doubles.reset()
+    doubles.fault("slow=0.1")
+    environ: dict[str, Any] = keyed(doubles, "onerouter") | {
+        "NANO_BANANA_JOURNAL": server.url(),
+        "NANO_BANANA_RESULTS": str(tmp_path / "results"),
+        "NANO_BANANA_CAP_DAY": f"{PICTURES * PRICE:.6f}",
+        "NANO_BANANA_CAP_RUN": "none",
+    }
+    prompts = [[f"{worker}-{node}" for node in range(NODES)] for worker in range(4)]
+    workers = [Worker(tmp_path / f"home{number}", environ) for number in range(4)]
+    try:
+        for worker in workers:
+            worker.ready()
+        for worker, wanted in zip(workers, prompts, strict=True):
+            worker.begin(wanted)
+        assert doubles.wait(count=30, timeout=120)
+        for worker in workers[2:]:
+            worker.kill()
+        server.kill()
+        server.start()
+        first = [worker.result() for worker in workers[:2]]
+        assert all(set(each) <= {"picture", "cap", "ledger", "stopped", "doubt"} for each in first), first
+        workers[2:] = [Worker(tmp_path / f"home{number}", environ) for number in (4, 5)]
+        for worker in workers[2:]:
+            worker.ready()
+        _wait_until_the_killed_count_as_ended(server)
+        for worker, wanted in zip(workers, prompts, strict=True):
+            worker.begin(wanted)
+        second = [worker.result() for worker in workers]
+        bills = paid(doubles)
+        assert max(bills.values()) == 1, "a picture was paid twice"
+        journal = Journal(
+            tmp_path / "reader",
+            tmp_path / "results",
+            decide_stalled=decide_stalled_row,
+            address=PostgresAddress("test", server.url()),
+        )
+        rows = [each for each in History(journal).pictures(limit=1000) if each.usd]
+        states = Counter(each.state for each in rows)
+        assert sum(states.values()) == PICTURES, (states, first, second)
+        assert states["stored"] == len({each.prompt for each in rows if each.state == "stored"})
+        # A request that was written down may not have left any more when its worker was killed.
+        assert states["stored"] <= sum(bills.values()) <= PICTURES
+        assert sum(row["usd"] for row in History(journal).spend(())) == pytest.approx(PICTURES * PRICE)
+        theirs = [each.prompt for each in rows if each.state == "stored" and each.prompt.startswith("0-")]
+        assert theirs
+        workers[1].begin(theirs)
+        assert workers[1].result() == {"picture": len(theirs)} and paid(doubles) == bills, "those were paid already"
+        journal.close()
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def _wait_until_the_killed_count_as_ended(server: PostgresServer) -> None:
+    """After a restart of the server its workers have some seconds to connect again."""
+    uptime = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) > 10.5"
+    while server.run(uptime) != [(True,)]:
+        server.run("SELECT pg_sleep(0.2)")

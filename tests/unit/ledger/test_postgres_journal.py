@@ -1,0 +1,305 @@
+"""A journal on a PostgreSQL server: its address and password, a server that goes away and comes back, waits without polling."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from journal_driver import FREE, claim_one, decide_stalled_row, entry, open_journal, png, run_context
+from pack.core.errors import JournalAway, LedgerFailed, OverCap
+from pack.core.execution.charge import Failed, decide_unstarted_row, row_rule
+from pack.core.ledger import Caps, schema
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+from pack.core.ledger.postgres_address import PostgresAddress
+from pack.core.ledger.postgres_session import PostgresSession
+from postgres_server import PostgresServer
+
+SECRET = "hunter2/%40 ü"
+QUOTED = "hunter2%2F%2540%20%C3%BC"
+NOWHERE = f"postgresql+psycopg://farm:{QUOTED}@127.0.0.1:1/studio"
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """One of its own, which may be killed."""
+    import postgres_server
+
+    if why := postgres_server.missing():
+        pytest.skip(f"a PostgreSQL server that goes away is not tested: {why}")
+    made = PostgresServer()
+    yield made
+    made.stop()
+
+
+def opened(server: PostgresServer, home: Path, **more: object) -> Journal:
+    address = PostgresAddress("NANO_BANANA_JOURNAL", server.url())
+    return Journal(home, decide_stalled=decide_stalled_row, address=address, **more)
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Waits for something that comes by itself."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def at(text: str) -> Journal:
+    """A journal in a folder that is never written to."""
+    return Journal(
+        Path("/nonexistent"), decide_stalled=decide_stalled_row, address=PostgresAddress("NANO_BANANA_JOURNAL", text)
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- the address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        NOWHERE,
+        f"postgresql://farm@127.0.0.1:1/studio?password={QUOTED}",
+        f"postgres://farm@/studio?host=127.0.0.1:1&password={QUOTED}&sslpassword={QUOTED}",
+        f"postgresql+psycopg://farm:{QUOTED}@127.0.0.1:port/studio",
+        f"mysql://farm:{QUOTED}@127.0.0.1:1/studio",
+        f"farm:{QUOTED}@127.0.0.1",
+        f"postgresql+psycopg://farm:{QUOTED}@127.0.0.1:1/studio?sslmode=never",
+    ],
+)
+def test_a_password_is_in_no_message_log_or_repr(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whether the address is right, wrong or of another kind."""
+    pytest.importorskip("psycopg")
+    journal: Any = at(text)
+    with caplog.at_level(logging.DEBUG), pytest.raises(LedgerFailed) as failed:
+        claim_one(journal)
+    shown = f"{failed.value} {failed.value.what} {failed.value.cure} {failed.value!r} {journal.database.address!r} "
+    shown += f"{caplog.text} {journal.take_notices()} {journal.database.address.shown}"
+    assert "NANO_BANANA_JOURNAL" in shown or "127.0.0.1" in shown
+    assert "hunter2" not in shown
+    error = failed.value
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__, "a traceback would show it"
+
+
+def test_without_its_driver_the_message_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(LedgerFailed) as failed:
+        claim_one(at(NOWHERE))
+    assert "pip install 'psycopg[binary]'" in str(failed.value) and "hunter2" not in str(failed.value)
+
+
+def test_the_address_comes_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
+    """The variable goes first; a file that can't be read is an error, and never a journal of its own."""
+    file = tmp_path / "address"
+    file.write_text(f"{NOWHERE}\n")
+    named = {"NANO_BANANA_JOURNAL_FILE": str(file)}
+    assert PostgresAddress.read({}) is None and PostgresAddress.read({"NANO_BANANA_JOURNAL": "  "}) is None
+    found = PostgresAddress.read(named)
+    assert found and found.url().password == SECRET and found.url().drivername == "postgresql+psycopg"
+    first = PostgresAddress.read(named | {"NANO_BANANA_JOURNAL": "postgres://other/x"})
+    assert first and first.shown == "postgresql://other/x"
+    for broken in (tmp_path / "missing", tmp_path):
+        address = PostgresAddress.read({"NANO_BANANA_JOURNAL_FILE": str(broken)})
+        with pytest.raises(LedgerFailed, match="NANO_BANANA_JOURNAL_FILE"):
+            claim_one(Journal(tmp_path, decide_stalled=decide_stalled_row, address=address))
+    file.write_text("")
+    address = PostgresAddress.read(named)
+    with pytest.raises(LedgerFailed, match="empty"):
+        claim_one(Journal(tmp_path, decide_stalled=decide_stalled_row, address=address))
+    assert not (tmp_path / "journal.sqlite").exists()
+
+
+# ------------------------------------------------------------------------------------------- a server that goes away
+
+
+def test_while_the_journal_is_away_nothing_is_paid_and_what_comes_is_written_down_later(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    """Four calls are under way when the server is killed: one is answered, one fails, one is accepted, one knows where its
+    picture is. Nothing more is reserved or sent, and once the server is back all of it is in the journal."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b", results=tmp_path / "a" / "results")
+    for name in ("v1:stored", "v1:failed", "v1:accepted", "v1:answered", "v1:unsent"):
+        claim_one(worker, name)
+        if name != "v1:unsent":
+            worker.mark_sent([name], f"call-{name[3:]}")
+    server.kill()
+    worker.mark_accepted(["v1:accepted"], {"task": "t-1"})
+    worker.mark_answered({"v1:answered": "https://x.example/1.png"}, "words", 0.1, "r-1")
+    worker.write_incoming("v1:stored", png(1))
+    worker.mark_stored("v1:stored", "words", 0.02)
+    worker.mark_failed(["v1:failed"], row_rule(Failed("no", "final")), "refused")
+    assert worker.unwritten == 4
+    for refused in (lambda: claim_one(worker, "v1:new"), lambda: worker.mark_sent(["v1:unsent"], "call")):
+        with pytest.raises(JournalAway, match="Nothing is sent that costs money until the journal is back"):
+            refused()
+    with pytest.raises(JournalAway):
+        claim_one(other, "v1:new")
+    server.start()
+    until(lambda: not worker.unwritten)
+    until(lambda: _works(other))
+    rows = {row.fingerprint: row for row in _rows(other)}
+    assert {name: row.state for name, row in rows.items()} == {
+        "v1:stored": "stored",
+        "v1:failed": "refused",
+        "v1:accepted": "accepted",
+        "v1:answered": "answered",
+        "v1:unsent": "reserved",
+    }
+    assert rows["v1:accepted"].task == '{"task": "t-1"}' and rows["v1:answered"].url == "https://x.example/1.png"
+    assert other.look_up(["v1:stored"])["v1:stored"].read() == png(1)
+    assert [row["usd"] for row in History(other).spend(())] == [pytest.approx(0.02 + 0.134 + 0.1 + 0.134)]
+    assert claim_one(other, "v1:accepted") == "busy", "its worker runs"
+    worker.mark_sent(["v1:unsent"], "call")
+    worker.close()
+    other.close()
+
+
+def _works(journal: Journal) -> bool:
+    try:
+        journal.look_up(["v1:x"])
+        journal.ownership.id  # noqa: B018
+    except JournalAway:
+        return False
+    return True
+
+
+def _rows(journal: Journal) -> list[Any]:
+    with journal.database.read() as connection:
+        return list(connection.execute(schema.picture.select()))
+
+
+def test_a_worker_that_has_not_connected_again_is_not_taken_for_ended(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart of the server the others leave its pictures alone for a while; one that never returns has ended."""
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    worker.mark_sent(["v1:a"], "call")
+    monkeypatch.setattr(PostgresSession, "_reconnect", lambda self: self._closed.wait(60))
+    server.kill()
+    server.start()
+    other = opened(server, tmp_path / "b")
+    assert claim_one(other) == "busy"
+    monkeypatch.setattr("pack.core.ledger.postgres_session.RETURN_SECONDS", 0.0)
+    assert claim_one(other) == "unresolved"
+    other.close()
+    worker.close()
+
+
+def test_a_worker_that_was_taken_for_ended_sends_nothing_more_of_what_it_had_reserved(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    """Its connection is cut, another worker reserves the picture, then it is back."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    claim_one(worker)
+    liveness: Any = worker.ownership._own_liveness()
+    liveness._closed.set()  # it doesn't connect again by itself
+    server.run("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1")
+    until(lambda: claim_one(other) == "reserved")
+    liveness._connect()
+    with pytest.raises(LedgerFailed):
+        worker.mark_sent(["v1:a"], "call")
+    other.mark_sent(["v1:a"], "call")
+    worker.close()
+    other.close()
+
+
+# ---------------------------------------------------------------------------------------------------------- many workers
+
+
+def test_waiters_are_told_and_don_t_ask(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture that another worker stores, and one whose request it takes back. A wait that polled would take a day."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    monkeypatch.setattr(other.database, "foreign_wait_seconds", 86400.0)
+    for name in ("v1:a", "v1:b"):
+        claim_one(worker, name)
+        assert claim_one(other, name) == "busy"
+        told = threading.Event()
+        waiter = threading.Thread(target=_wait, args=(other, name, told))
+        waiter.start()
+        until(partial(other.ownership._awaited.__contains__, name))
+        assert not told.is_set()
+        if name == "v1:a":
+            worker.mark_sent([name], "call")
+            worker.write_incoming(name, png(1))
+            worker.mark_stored(name, "", None)
+        else:
+            worker.mark_failed([name], decide_unstarted_row, "dropped")
+        assert told.wait(60)
+        waiter.join()
+    worker.close()
+    other.close()
+
+
+def _wait(journal: Journal, name: str, told: threading.Event) -> None:
+    if journal.wait([[name]], 0.05):
+        told.set()
+
+
+def test_reservations_of_a_worker_that_ended_hold_no_cap(server: PostgresServer, tmp_path: Path) -> None:
+    """They were never sent. Others are counted: what was sent may have been charged."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    cap = Caps(None, 0.268, None)
+    for name in ("v1:a", "v1:b"):
+        worker.reserve([entry(name)], run_context(), cap)
+    worker.mark_sent(["v1:a"], "call")
+    with pytest.raises(OverCap, match="cap"):
+        other.reserve([entry("v1:c")], run_context(), cap)
+    worker.close()
+    assert other.reserve([entry("v1:c")], run_context(), cap).statuses == {"v1:c": "reserved"}
+    with pytest.raises(OverCap, match="cap"):
+        other.reserve([entry("v1:d")], run_context(), cap)
+    other.close()
+
+
+def test_workers_that_start_together_make_one_journal(server: PostgresServer, tmp_path: Path) -> None:
+    """And find the pictures of the shared results folder once."""
+    before = open_journal(tmp_path / "before", results=tmp_path / "results", address=None)
+    claim_one(before)
+    before.mark_sent(["v1:a"], "call")
+    before.write_incoming("v1:a", png(1))
+    before.mark_stored("v1:a", "", None)
+    before.close()
+    workers = [opened(server, tmp_path / str(number), results=tmp_path / "results") for number in range(4)]
+    statuses: list[str] = []
+    threads = [threading.Thread(target=lambda each=each: statuses.append(claim_one(each))) for each in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == ["stored"] * 4 and len(History(workers[0]).pictures()) == 1
+    for worker in workers:
+        worker.close()
+
+
+def test_a_journal_of_a_newer_version_is_refused_and_left_alone(server: PostgresServer, tmp_path: Path) -> None:
+    journal = opened(server, tmp_path)
+    claim_one(journal)
+    journal.close()
+    server.run("UPDATE journal_version SET version = 99")
+    later = opened(server, tmp_path)
+    with pytest.raises(LedgerFailed, match="version 99"):
+        claim_one(later, "v1:b")
+    assert server.run("SELECT count(*) FROM picture") == [(1,)]
+
+
+def test_texts_that_the_server_can_t_keep_lose_no_picture(server: PostgresServer, tmp_path: Path) -> None:
+    """A NUL and a lone surrogate, from a prompt or from a provider."""
+    journal = opened(server, tmp_path)
+    journal.reserve([entry(prompt="a\0fox\ud800")], run_context(), FREE)
+    journal.mark_sent(["v1:a"], "call")
+    journal.write_incoming("v1:a", png(1))
+    journal.mark_stored("v1:a", "words\0", None, notices=["n\0"])
+    (shown,) = History(journal).pictures("fox")
+    assert shown.prompt == "a?fox?" and journal.look_up(["v1:a"])["v1:a"].read() == png(1)
+    journal.close()

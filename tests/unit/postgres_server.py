@@ -1,0 +1,127 @@
+"""A PostgreSQL server for tests, from the machine's own package, in a temporary folder and as a user of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+WHERE = "/usr/lib/postgresql/*/bin"
+"""Where Debian has the programs; they are in no PATH there."""
+SECONDS = 60.0
+
+
+def missing() -> str:
+    """Why no server can be started here; "" when one can."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        return "psycopg is not installed"
+    return "" if program("initdb") and program("postgres") else "PostgreSQL is not installed"
+
+
+def program(name: str) -> str | None:
+    found = sorted(Path("/").glob(f"{WHERE[1:]}/{name}"))
+    return shutil.which(name) or (str(found[-1]) if found else None)
+
+
+class PostgresServer:
+    """A running server. Only those who can read its folder reach it: it has a socket there and no port."""
+
+    def __init__(self) -> None:
+        # Not below the folder of the tests: its user must be able to reach it, and the path of a socket is short.
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))
+        self._user: int | None = None
+        if os.getuid() == 0:  # it refuses to run as root
+            names = {entry.pw_name: entry for entry in pwd.getpwall()}
+            entry = names.get("postgres") or names["nobody"]
+            self._user = entry.pw_uid
+            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
+        made = ["-D", str(self.data), "-U", "farm", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"]
+        subprocess.run([program("initdb") or "", *made], check=True, capture_output=True, user=self._user, cwd="/")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, schema: str = "public", password: str = "no-secret") -> str:
+        """The address of one schema, which need not be there."""
+        options = f"options=-csearch_path%3D{schema}"
+        return f"postgresql+psycopg://farm:{password}@/postgres?host={self.folder}&{options}"
+
+    def start(self) -> None:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.folder,
+            "fsync": "off",
+            "shared_buffers": "32MB",
+            "max_connections": "200",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+        }
+        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with open(self.folder / "log", "ab") as log:
+            self._process = subprocess.Popen(
+                [program("postgres") or "", "-D", str(self.data), *arguments],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd="/",
+            )
+        self._wait_until_ready()
+
+    def run(self, statement: str) -> list[tuple[object, ...]]:
+        """Runs one statement; gives its rows."""
+        import psycopg
+
+        with psycopg.connect(host=str(self.folder), user="farm", dbname="postgres", autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def kill(self) -> None:
+        """Ends it as a loss of power does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        # Its children hold its shared memory until they have noticed.
+        end = time.monotonic() + SECONDS
+        while self._children() and time.monotonic() < end:
+            time.sleep(0.02)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _children(self) -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if (entry / "cwd").resolve() == self.data:
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def _wait_until_ready(self) -> None:
+        import psycopg
+
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                self.run("SELECT 1")
+                return
+            except psycopg.OperationalError:
+                assert self._process is not None and self._process.poll() is None, (self.folder / "log").read_text()
+                assert time.monotonic() < end, (self.folder / "log").read_text()
+                time.sleep(0.05)
