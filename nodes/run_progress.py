@@ -6,17 +6,21 @@ import logging
 import math
 from collections.abc import Sequence
 
+from PIL import Image
+
 from .. import comfyui
 from ..core.errors.messages import concat, messages_in, msg
 from ..core.execution.outcome import ResultImage
 from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
 from ..core.execution.run import Run
-from ..core.images.picture import preview_of
+from ..core.images.picture import TooLarge, UnreadablePicture, decode, preview_of
 
 log = logging.getLogger("nano_banana")
 
 PREVIEW_SIDE = 512
 """Longest side of a preview in pixels."""
+DRAFT_SIDE = 192
+"""That of a draft: what is small isn't taken for the result."""
 
 
 class RunProgress:
@@ -26,7 +30,9 @@ class RunProgress:
         self._runs, self._node_id = runs, node_id
         self._display = comfyui.NodeProgress(node_id)
         self._previews = 0
-        """How many previews were shown."""
+        """How many results were shown."""
+        self._drafts: set[str] = set()
+        """Names of the drafts that were shown."""
 
     async def update(self) -> None:
         """Shows the state and the next preview."""
@@ -40,15 +46,24 @@ class RunProgress:
 
     async def _show(self, *, last: bool = False) -> None:
         now = combined_progress([run.progress for run in self._runs])
-        results = self._results()
-        preview = None
-        if len(results) > self._previews:
-            pixels = results[self._previews].pixels
-            preview = await comfyui.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
-            self._previews += 1
+        preview = await self._next_preview()
         # A run that brought nothing shows no price: the message about it has the money.
         text = _progress_text(now, with_price=not last or bool(now.completed))
         await self._display.show(text, now.completed, now.total, preview, force=last)
+
+    async def _next_preview(self) -> Image.Image | None:
+        """The next result that was not shown yet; without one a draft of a picture that is still awaited."""
+        results = self._results()
+        if len(results) > self._previews:
+            pixels = results[self._previews].pixels
+            self._previews += 1
+            return await comfyui.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
+        drafts = {name: data for run in self._runs for name, data in run.drafts.items()}
+        name = next((name for name in drafts if name not in self._drafts), None)
+        if name is None:
+            return None
+        self._drafts.add(name)
+        return await comfyui.in_thread(lambda: _draft_preview(drafts[name]))
 
     def _results(self) -> list[ResultImage]:
         return [task.result for run in self._runs for task in run.tasks if task.result]
@@ -85,6 +100,14 @@ class RunProgress:
             "messages": messages_in(text),
         }
         comfyui.send_event("stopped", facts)
+
+
+def _draft_preview(data: bytes) -> Image.Image | None:
+    """A draft, smaller than a result; None where it is no picture."""
+    try:
+        return preview_of(decode(data), DRAFT_SIDE)
+    except (UnreadablePicture, TooLarge):
+        return None
 
 
 def _progress_text(now: Progress, *, with_price: bool) -> str:

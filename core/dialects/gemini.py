@@ -7,8 +7,10 @@ header, the bytes go there, and the body names the file.
 
 Only pictures are asked for, and words where the graph wants them: asking for text too is reported to make Google ignore
 the size. A search needs no text.
-What is drawn while thinking is a draft; `result_images` says when it is the result. `imageConfig` is the
-spelling of the SDK; newer pages show another one that some models refuse. Dots in a field name are levels of objects.
+What is drawn while thinking is a draft; `result_images` says when it is the result. Where somebody looks at drafts, they are
+asked for, and the answer as a stream where the spec has a `stream_path`: then they are seen before the picture is there.
+`imageConfig` is the spelling of the SDK; newer pages show another one that some models refuse. Dots in a field name are
+levels of objects.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
 from ..providers.spec import OptionValue
 from .base.dialect import BaseDialect
-from .base.step import Done, Failed, Job, Reply, Send, State, Step, Wait
+from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step, Wait
 from .base.uploads import NewUpload
+from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
-from .parsing.result_images import result_images
+from .parsing.event_stream import BROKEN_OFF
+from .parsing.result_images import draft_images, result_images
 
 CATEGORIES = tuple(
     f"HARM_CATEGORY_{name}" for name in ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
@@ -39,8 +43,12 @@ _MODALITIES = "generationConfig.responseModalities"
 _UPLOAD = "upload"
 """Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
 DRAFT = msg("gemini.only_a_draft_came")
+BROKE_OFF = msg("gemini.stream_broke_off_after_picture")
+_ANSWER, _STREAM, _WHOLE = "answer", "stream", "whole"
+"""The topic of how the answer comes, and its variants."""
 _PROCESSING_POLLS = 30
 _SOURCES = 20
+_HEAD = 64 << 10
 
 
 class Gemini(BaseDialect):
@@ -49,14 +57,30 @@ class Gemini(BaseDialect):
     steps_without_json = frozenset({"announce"})
 
     def first_state(self, job: Job) -> State:
-        return {"upload_urls": _upload_urls(job)}
+        streams = job.asks_for_drafts and bool(job.endpoint.stream_path)
+        return {"upload_urls": _upload_urls(job), **(first_variants(job, {_ANSWER: _STREAM}) if streams else {})}
 
     def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
         upload_urls = state["upload_urls"]
         if _UPLOAD in upload_urls:
-            return _announce_upload(job, upload_urls, uploaded)
+            return _announce_upload(job, state, uploaded)
         body = _body(job, upload_urls)
-        return Send("POST", job.url(job.endpoint.path), {"at": "submit"}, paid=True, body=body, uploaded=uploaded)
+        if not _streams(state):
+            after = {**_variants(state), "at": "submit"}
+            return Send("POST", job.url(job.endpoint.path), after, paid=True, body=body, uploaded=uploaded)
+        return Send(
+            "POST",
+            job.url(job.endpoint.stream_path),
+            {**state, "at": "submit"},
+            paid=True,
+            body=body,
+            headers={"Accept": "text/event-stream, application/json"},
+            uploaded=uploaded,
+            streams=True,
+        )
+
+    def drafts_in(self, value: Any) -> Sequence[ImageRef]:
+        return draft_images(value)
 
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         return _put(job, state, reply) if state["at"] == "announce" else self._uploaded(job, state, reply, value)
@@ -73,7 +97,7 @@ class Gemini(BaseDialect):
             message = msg("gemini.reference_not_uploaded", index=index + 1, stage=stage).strip()
             return Failed(ProviderFailure("task", message, reply.status))
         upload_urls = [*state["upload_urls"][:index], uri, *state["upload_urls"][index + 1 :]]
-        return self.submit(job, {"upload_urls": upload_urls}, (index, uri))
+        return self.submit(job, {**_variants(state), "upload_urls": upload_urls}, (index, uri))
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         found = result_images(value)
@@ -81,17 +105,30 @@ class Gemini(BaseDialect):
             sources = _sources(value)
             text = "\n".join(part for part in (found.text, _source_lines(sources)) if part)
             request_id = gemini_errors.request_id(reply, value)
-            notices = (DRAFT,) if found.is_draft else ()
+            notices = (DRAFT,) if found.is_draft else (BROKE_OFF,) if _broke_off(state, value) else ()
             images = (*found.images[:-1], replace(found.images[-1], drafts=found.drafts))
-            return Done(images, text, request_id=request_id, notices=notices, sources=sources)
+            done = Done(images, text, request_id=request_id, notices=notices, sources=sources)
+            return with_learned_variants(done, state)
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
+        if _broke_off(state, value):
+            why = msg("gemini.stream_broke_off")
+            return Failed(ProviderFailure("unreadable", why, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
 
     def body(self, job: Job) -> Body:
         """The request with all its references inside."""
         return _body(job, [""] * len(job.references))
+
+    def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
+        # A gateway may have the one route and not the other. A model that is gone is gone on both.
+        names_model = job.model.encode() in reply.body[:_HEAD]
+        if _streams(state) and reply.status in (404, 405) and not names_model:
+            whole = next_variant(state, _ANSWER, (_WHOLE,))
+            if whole:
+                return self.submit(job, whole)
+        return super().parse_error(job, state, reply)
 
     def failure(self, job: Job, reply: Reply) -> ProviderFailure:
         return gemini_errors.failure(reply, job.spec.id)
@@ -146,13 +183,31 @@ def _set(value: dict[str, Any], name: str, given: OptionValue) -> None:
         value[last] = given
 
 
-def _announce_upload(job: Job, upload_urls: list[str], uploaded: NewUpload | None) -> Send:
+def _streams(state: State) -> bool:
+    return bool(_variants(state)) and state["variants"][_ANSWER] == _STREAM
+
+
+def _variants(state: State) -> State:
+    """The part of a state that names variants; {} where the answer is asked for as a whole from the beginning."""
+    return {name: state[name] for name in ("variants", "refused") if name in state}
+
+
+def _broke_off(state: State, value: dict[str, Any]) -> bool:
+    """Whether a stream that was asked for has ended before the last event."""
+    candidates = gemini_errors.objects(value, "candidates")
+    ended = all(gemini_errors.text_of(each, "finishReason") != BROKEN_OFF for each in candidates)
+    says_why = any(gemini_errors.named(value, name) for name in ("promptFeedback", "error"))
+    return _streams(state) and not says_why and not (ended and candidates)
+
+
+def _announce_upload(job: Job, state: State, uploaded: NewUpload | None) -> Send:
+    upload_urls = state["upload_urls"]
     index = upload_urls.index(_UPLOAD)
     picture = job.references[index]
     return Send(
         "POST",
         job.upload_url(_FILES),
-        {"at": "announce", "index": index, "upload_urls": upload_urls},
+        {**_variants(state), "at": "announce", "index": index, "upload_urls": upload_urls},
         body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
         headers={
             "X-Goog-Upload-Protocol": "resumable",

@@ -19,6 +19,7 @@ from dataclasses import replace
 from ..dialects import dialect, step_after
 from ..dialects.base.step import Cancels, Dialect, Done, ImageRef, Job, Reply, Send
 from ..errors import Charged, NanoBananaError
+from ..errors.messages import joined, msg
 from ..http.transport import Transport
 from ..ledger import Claim
 from ..ledger.journal import Journal
@@ -126,6 +127,11 @@ class Call:
         return self._status.progress
 
     @property
+    def drafts(self) -> list[bytes]:
+        """What the model has drawn while thinking, while the answer is still arriving: files."""
+        return list(self._status.drafts)
+
+    @property
     def bytes_sent(self) -> tuple[int, int]:
         return self._status.bytes_sent
 
@@ -178,6 +184,7 @@ class Call:
             if transport is not None:
                 transport.close()
             self.throttle.release()
+            self._keep_drafts_of_lost_answer()
             outcome.seconds = time.monotonic() - (status.sent_at or begun)
             outcome.attempts = status.attempts
             self._key.scrub_outcome(outcome)
@@ -250,6 +257,19 @@ class Call:
             self._cache.api_variants[self.target.cache_key] = done.api_variant
         self._cache.remember_variants(self.target, done.variants)
         self._collector.finish(self._transport, done)
+
+    def _keep_drafts_of_lost_answer(self) -> None:
+        """Keeps what had come of an answer without a picture: it belongs to a request that may have been charged."""
+        status, error = self._status, self._status.outcome.error
+        if status.drafts and error is not None and not status.outcome.images and status.charged != "no":
+            for data in status.drafts:
+                self._journal.keep_extra(data)
+            drafts = (
+                msg("call.drafts_kept_one")
+                if len(status.drafts) == 1
+                else msg("call.drafts_kept", count=len(status.drafts))
+            )
+            error.what = joined(error.what, drafts)
 
     def _check_wanted(self) -> None:
         self._sender.check_wanted()

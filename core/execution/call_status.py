@@ -63,6 +63,8 @@ class CallStatus:
     """The last answer about the pictures, while it may have to be kept."""
     cancel_requested: bool = False
     """Whether the provider was asked to cancel the task."""
+    drafts: list[bytes] = field(default_factory=list)
+    """What the model has drawn while thinking, as far as it has come: files, while the answer is still arriving."""
     uploads: set[str] = field(default_factory=set)
     """Addresses of the references that were uploaded."""
     job: Job = field(init=False)

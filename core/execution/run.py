@@ -74,6 +74,12 @@ class Run:
         return [running.call for running in list(self._monitor.calls)]
 
     @property
+    def drafts(self) -> dict[str, bytes]:
+        """What the models have drawn while thinking, for the pictures that are still awaited: a name for each, and its file."""
+        awaited = [call for call in self.calls if not call.done.is_set()]
+        return {f"{call.id} {number}": data for call in awaited for number, data in enumerate(call.drafts)}
+
+    @property
     def prompt_id(self) -> str:
         """Which queueing of a workflow the run belongs to."""
         return self._state.context.run
@@ -149,7 +155,7 @@ class Run:
         if phase == "working":
             phase = next((call.progress for call in calls if call.progress), phase)
         elif phase == "sent":
-            phase = "waiting for the answer"
+            phase = "a draft is here" if any(call.drafts for call in calls) else "waiting for the answer"
         if waits:
             phase = _WAITS[waits[0][0]]
         if self.done.is_set():

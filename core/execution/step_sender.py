@@ -12,13 +12,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..dialects import step_after
-from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step
+from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step, Streams
+from ..dialects.parsing.event_feed import EventFeed, event_value
 from ..errors import Charged, NanoBananaError, ProviderFailure
 from ..errors.messages import message_of
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
 from ..ledger.kept_answers import KeptAnswer
+from ..ledger.types import MOST_DRAFTS
 from . import retry_policy
 from .call_journal import CallJournal
 from .call_key import CallKey
@@ -116,7 +118,7 @@ class StepSender:
         try:
             return self.journal_and_send(transport, send)
         except RequestFailed as broken:
-            return broken
+            return self._answer_before_break(send, broken) or broken
         except TooLong as error:
             # A task is asked about again later: its next answer may be shorter.
             kept = None
@@ -168,8 +170,17 @@ class StepSender:
             status.advance(Withdrawn())
             raise self._messages.not_sent() from None
 
+    def _answer_before_break(self, send: Send, broken: RequestFailed) -> Reply | None:
+        """What had come of a stream when it broke, where the picture, or why there is none, is in it."""
+        reply = broken.reply
+        if not send.streams or reply is None or not reply.ok:
+            return None
+        step = step_after(self._dialect, self._status.job, send, replace(reply, prompt=self._status.sent_text))
+        return None if isinstance(step, Failed) and step.failure.kind == "unreadable" else reply
+
     def _hooks(self, send: Send) -> TransferHooks:
         status = self._status
+        watch = _DraftWatch(self._dialect, status) if send.streams else None
 
         def moved(sent: int, total: int) -> None:
             status.bytes_sent = (sent, total)
@@ -182,7 +193,10 @@ class StepSender:
                 self._throttle.mark_sent()
 
         return TransferHooks(
-            is_cancelled=lambda: self._stopped() and not status.maybe_paid, on_sent=moved, on_last_byte=leaving
+            is_cancelled=lambda: self._stopped() and not status.maybe_paid,
+            on_sent=moved,
+            on_last_byte=leaving,
+            on_received=watch.look_at if watch else lambda piece: None,
         )
 
     def _next_step(self, send: Send, reply: Reply) -> Step:
@@ -289,6 +303,26 @@ class StepSender:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
         status = self._status
         return min(attempt, 3) if status.task is not None and time.monotonic() < status.deadline() else attempt
+
+
+class _DraftWatch:
+    """Takes the drafts out of a stream as it arrives."""
+
+    def __init__(self, dialect: Dialect, status: CallStatus) -> None:
+        self._dialect, self._status, self._feed = dialect, status, EventFeed()
+        status.drafts.clear()  # those of an earlier try, which was refused
+
+    def look_at(self, piece: bytes) -> None:
+        """Raises nothing: the answer itself is paid for."""
+        try:
+            for event in self._feed.feed(piece):
+                value = event_value(event)
+                found = self._dialect.drafts_in(value) if isinstance(self._dialect, Streams) else ()
+                room = MOST_DRAFTS - len(self._status.drafts)
+                self._status.drafts.extend(data for draft in found[:room] if (data := draft.read()))
+        except Exception:
+            log.exception("the drafts in a stream of %s can't be read", self._status.target.spec.label)
+            self.look_at = lambda piece: None  # type: ignore[method-assign]
 
 
 def kept_answer(state: State, reply: Reply) -> KeptAnswer:

@@ -19,6 +19,7 @@ from ..errors.messages import msg
 from ..redaction.text import public_url, redact
 from .connections import NoFinalAnswer
 from .content_encoding import Undecodable
+from .reply import Reply
 from .response_head import BadAnswer
 
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}) ?([^'\")]{0,60})")
@@ -52,6 +53,8 @@ class RequestFailed(Exception):
         super().__init__(why)
         self.why, self.sent, self.timed_out = why, sent, timed_out
         self.kind, self.cure, self.lasting = kind, cure, lasting
+        self.reply: Reply | None = None
+        """What had come of the answer by then; None where it had not begun."""
 
 
 def request_failed_by(error: BaseException, sent: BytesSent, proxy: str = "") -> RequestFailed:

@@ -73,6 +73,8 @@ class TransferHooks:
     """Bytes of the body that were sent, and all of them."""
     on_last_byte: Callable[[], None] = lambda: None
     """Called before the last byte leaves: from then on the provider may have the whole request."""
+    on_received: Callable[[bytes], None] = lambda piece: None
+    """Called with each piece of the answer's body, as it arrives. A key that the server repeats is in it."""
 
 
 class Transport:
@@ -131,13 +133,19 @@ class Transport:
             try:
                 for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, hooks, may_cancel=False):
                     received.add(piece)
+                    hooks.on_received(piece)
+            except RequestFailed as late:
+                late.reply = _reply(response, received.end(), secret)
+                raise
             except TooLong as error:
                 error.reply = _reply(response, received.end(), secret) if len(received) else None
                 raise
             except _BREAKS as error:
                 data = received.end()
                 if not _is_whole(data):
-                    raise request_failed_by(error, "all") from None
+                    broken = request_failed_by(error, "all")
+                    broken.reply = _reply(response, data, secret)
+                    raise broken from None
                 return _reply(response, data, secret)
             return _reply(response, received.end(), secret)
 

@@ -88,6 +88,8 @@ class Endpoint:
     """Fields that are sent always, as they are."""
     drafts_field: str = ""
     """The field that asks for what the model draws while thinking; "" where there is none."""
+    stream_path: str = ""
+    """Path of the route that takes the same body and answers with server-sent events; "" where there is none."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,31 @@ def test_makes_a_picture(doubles: Doubles, provider: str, version: str) -> None:
 
 
 @pytest.mark.parametrize(("provider", "version"), VERSIONS)
+def test_makes_a_picture_in_a_stream(doubles: Doubles, provider: str, version: str) -> None:
+    """Drafts come whole, each in a chunk of its own and before the picture; the use of tokens comes last."""
+    doubles.reset()
+    doubles.fault("drafts=2", provider=provider)
+    config = types.GenerateContentConfig(
+        response_modalities=["IMAGE"], thinking_config=types.ThinkingConfig(include_thoughts=True)
+    )
+    client = client_of(doubles, provider, version)
+    chunks = list(client.models.generate_content_stream(model=MODEL, contents="a fox", config=config))
+    doubles.clear_faults()
+    parts = [part for chunk in chunks if chunk.candidates[0].content for part in chunk.candidates[0].content.parts]
+    assert [(bool(part.thought), bool(part.inline_data)) for part in parts] == [
+        (True, False), (True, True), (True, True), (False, True),
+    ]  # fmt: skip
+    for part in parts[1:]:
+        Image.open(io.BytesIO(part.inline_data.data)).load()
+    reasons = [chunk.candidates[0].finish_reason for chunk in chunks]
+    assert reasons[-1] == types.FinishReason.STOP and not any(reasons[:-1])
+    assert chunks[-1].usage_metadata.total_token_count and not any(chunk.usage_metadata for chunk in chunks[:-1])
+    (entry,) = doubles.request_log()["requests"]
+    assert entry["route_name"] == "stream" and entry["query"] == "alt=sse"
+    judged(provider, "google-genai", "", "makes a picture in a stream at the double")
+
+
+@pytest.mark.parametrize(("provider", "version"), VERSIONS)
 def test_edits_pictures(doubles: Doubles, provider: str, version: str) -> None:
     """Nothing but a list, as in the vendor's guide: words, a Pillow picture, bytes, words; no configuration at all."""
     second = picture(40, 60)

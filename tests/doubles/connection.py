@@ -77,6 +77,9 @@ class Connection(connection.Connection):
         self._send_body(head, reply.body, delivery)
 
     def _send_body(self, head: bytes, body: bytes, delivery: Delivery) -> None:
+        if delivery.events[-1:] == (len(body),) and not delivery.drop and not delivery.slow_body:
+            self._send_events(head, body, delivery)
+            return
         if delivery.drop == "body":
             # At least one byte is missing, whatever the length.
             self._channel.sendall(head + body[: len(body) // 2])
@@ -99,6 +102,20 @@ class Connection(connection.Connection):
             left -= len(ZEROS)
         if delivery.declared_length is not None and delivery.declared_length != len(body) + delivery.zeros:
             self._hang_up(reset=delivery.reset)
+
+    def _send_events(self, head: bytes, body: bytes, delivery: Delivery) -> None:
+        """Each event in a segment of its own, with the pause and the end that were asked for."""
+        self._channel.sendall(head)
+        start = 0
+        for end in delivery.events:
+            while start == delivery.paused_at and delivery.paused is not None and not delivery.paused.wait(0.1):
+                if self._closing.is_set():
+                    raise Gone
+            if 0 < delivery.cut_at < end:
+                self._channel.sendall(body[start : delivery.cut_at])
+                self._hang_up(reset=delivery.reset)
+            self._channel.sendall(body[start:end])
+            start = end
 
     def _hang_up(self, *, reset: bool) -> None:
         """End the connection now, orderly or with a TCP reset. Raises Gone."""

@@ -16,6 +16,13 @@ class Delivery:
     """Seconds before the status line."""
     held: threading.Event | None = None
     """What the status line waits for."""
+    events: tuple[int, ...] = ()
+    """Where the events of a stream end, in bytes of its body."""
+    paused_at: int = 0
+    """Where in the body `paused` is waited for; 0 = nowhere."""
+    paused: threading.Event | None = None
+    cut_at: int = 0
+    """Where in the body the connection is closed; 0 = nowhere."""
     slow_body: float = 0.0
     """Seconds over which the body trickles out."""
     drop: str = ""

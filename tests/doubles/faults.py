@@ -79,6 +79,8 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     "reason": _raw,  # with refuse: the API's own word for why; Gemini's `block:...` when it didn't even begin
     "empty": _flag,
     "html": _flag,
+    "pause": _flag,  # a stream's picture waits until `Doubles.release`; its drafts have gone by then
+    "cut": _whole,  # a stream is cut in the middle of the event after so many
     "broken_json": _flag,
     "trailing": _flag,
     "bom": _flag,

@@ -11,7 +11,9 @@ from __future__ import annotations
 import base64
 import functools
 import io
-from collections.abc import Mapping
+import itertools
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,7 @@ from pack.simulator.references import Reference
 from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from pack.tests.doubles.api import DECLINED, Api, Call
+from pack.tests.doubles.delivery import delivery_of
 from pack.tests.doubles.gemini_request import SIGNATURE, Takes, checked, first_text, read_turns
 from pack.tests.doubles.tasks import Task
 from PIL import Image
@@ -188,15 +191,14 @@ class Gemini(Api):
             return self.problem(Problem(status, DECLINED))
         reason = str(image_request.extras.get("reason", "IMAGE_SAFETY" if status == 0 else "STOP"))
         if reason.startswith("block:"):
-            return json_reply(
-                200, {"promptFeedback": {"blockReason": reason.removeprefix("block:")}, **_tail(image_request)}
-            )
+            blocked = {"promptFeedback": {"blockReason": reason.removeprefix("block:")}}
+            return _answer(call, {**blocked, **_tail(image_request)})
         candidate: dict[str, Any] = {"finishReason": reason, "index": 0}
         if status == 200:
             candidate["content"] = {"role": "model", "parts": [{"text": DECLINED}]}
         else:
             candidate["finishMessage"] = "Unable to show the generated image. " + DECLINED
-        return json_reply(200, {"candidates": [candidate], **_tail(image_request)})
+        return _answer(call, {"candidates": [candidate], **_tail(image_request)})
 
     def finished(
         self, call: Call, image_request: ImageRequest, results: list[Result], revised: str | None = None
@@ -220,11 +222,35 @@ class Gemini(Api):
         if image_request.extras["searches"] and results:
             page = {"uri": "https://example.com/facts", "title": "Facts"}
             candidate["groundingMetadata"] = {"webSearchQueries": ["facts"], "groundingChunks": [{"web": page}]}
-        return json_reply(200, {"candidates": [candidate], **_tail(image_request)})
+        return _answer(call, {"candidates": [candidate], **_tail(image_request)})
 
     def started(self, call: Call, task: Task) -> Reply:
         """This API has no tasks; the fault option for them is answered as what it would be here."""
         return self.problem(Problem(400, "This API has no tasks."))
+
+
+def _answer(call: Call, value: dict[str, Any]) -> Reply:
+    """An answer as a whole; on the route for streams a chunk for each part, and one for the end with the use of tokens.
+
+    Chunks are server-sent events where the query says so, and a list else, as in the documents of the two APIs.
+    """
+    if call.route.name != "stream":
+        return json_reply(200, value)
+    chunks = list(_chunks(value))
+    if call.request.query != "alt=sse":
+        return json_reply(200, chunks)
+    events = [b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\r\n\r\n" for chunk in chunks]
+    reply = Reply(200, b"".join(events), "text/event-stream")
+    delivery_of(reply).events = tuple(itertools.accumulate(map(len, events)))
+    return reply
+
+
+def _chunks(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    named = {name: value[name] for name in ("modelVersion", "responseId")}
+    for candidate in value.get("candidates", ()):
+        for part in candidate.pop("content", {}).get("parts", ()):
+            yield {"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}], **named}
+    yield value
 
 
 def _part(result: Result, image_request: ImageRequest) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pack.simulator.results import Result
 from pack.simulator.sizes import COLUMNS, pixels
 
 from .api import Call
-from .delivery import delivery_of
+from .delivery import Delivery, delivery_of
 from .edited import edited
 from .faults import FILE_OPTIONS, FaultOptions, split_prompt
 from .files import LOGIN_PAGE
@@ -222,6 +222,15 @@ def _task(call: Call, request: ImageRequest, results: list[Result], options: Fau
     return task
 
 
+def _interrupt_stream(delivery: Delivery, options: FaultOptions) -> None:
+    """Where a stream waits, and where it is cut."""
+    if "pause" in options:
+        delivery.paused, delivery.paused_at = options["pause"], delivery.events[-3]
+    if "cut" in options:
+        ends = (0, *delivery.events)
+        delivery.cut_at = sum(ends[options["cut"] : options["cut"] + 2]) // 2
+
+
 def dressed(reply: Reply, options: FaultOptions) -> Reply:
     """The reply with the faults of its body and of its sending."""
     if "broken_json" in options:
@@ -237,6 +246,8 @@ def dressed(reply: Reply, options: FaultOptions) -> Reply:
     delivery.slow = options.get("slow", 0.0)
     delivery.held = options.get("hold")
     delivery.slow_body = options.get("slow_body", 0.0)
+    if delivery.events:
+        _interrupt_stream(delivery, options)
     drop = str(options.get("drop", ""))
     delivery.drop = "headers" if drop in ("connect", "upload") else drop
     delivery.reset = "reset" in options

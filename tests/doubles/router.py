@@ -148,8 +148,7 @@ class Router(router.Router):
             if (call.api.id, image_request.model) in self.retired:
                 raise Problem(404, call.api.unknown_model(image_request.model))
             options = self.faults.take(call.api.id, prompt)
-            if "hold" in options:
-                options["hold"] = released
+            options |= {name: released for name in ("hold", "pause") if name in options}
         except UnknownFault as problem:
             raise Problem(400, str(problem), code="unknown_fault") from None
         return generate(call, image_request, options, self.request_log)

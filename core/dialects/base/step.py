@@ -14,7 +14,7 @@ that couldn't be read: names in it stay, or what an older release has stored can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -112,6 +112,8 @@ class Send:
     """Topic -> variant that worked after others were refused, to begin with next time."""
     uploaded: tuple[int, str] | None = None
     """A reference index and the address it got, to be used again by the next call."""
+    streams: bool = False
+    """Whether the answer is server-sent events, which can be read as they arrive."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,15 @@ class Dialect(Protocol):
 
     def resume(self, job: Job, accepted: State) -> Step:
         """The step that finds an accepted task again. The job has no references."""
+        ...
+
+
+@runtime_checkable
+class Streams(Dialect, Protocol):
+    """A dialect whose answers can be asked for as a stream."""
+
+    def drafts_in(self, value: Any) -> Sequence[ImageRef]:
+        """What the model has drawn while thinking, in the JSON value of one event of a stream."""
         ...
 
 

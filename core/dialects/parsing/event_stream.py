@@ -42,13 +42,13 @@ def _lines(body: bytes) -> Iterator[tuple[int, int]]:
     """Where lines begin and end. They end in LF, CR or both, and nowhere else: JSON strings may hold other line ends."""
     at, ended = 3 if body.startswith(b"\xef\xbb\xbf") else 0, 0
     while at < len(body) and ended < MOST_EVENTS:
-        end = _line_end(body, at)
+        end = line_end(body, at)
         yield at, end
         ended += 1
         at = end + (2 if body[end : end + 2] == b"\r\n" else 1)
 
 
-def _line_end(body: bytes, at: int) -> int:
+def line_end(body: bytes, at: int) -> int:
     while at < len(body):
         stop = min(at + _STEP, len(body))
         feed = body.find(b"\n", at, stop)

@@ -103,17 +103,28 @@ def result_images(value: Any) -> ResultImages:
 # ---------------------------------------------------------------------------------------------- known answers
 
 
-def _gemini_images(value: dict[str, Any]) -> ResultImages:
-    """Gemini's shape, and its copies in snake_case."""
-    candidates = [each for each in named(value, "candidates") if isinstance(each, dict)]
+def draft_images(value: Any) -> list[ImageRef]:
+    """What the model drew while thinking, in an answer of Gemini's shape or one event of its stream."""
+    if not isinstance(value, dict) or not isinstance(named(value, "candidates"), list):
+        return []
+    return [image for part in _gemini_parts(value) if part.get("thought") is True for image in _part_images(part)]
+
+
+def _gemini_parts(value: dict[str, Any]) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
-    for candidate in candidates:
+    for candidate in named(value, "candidates"):
         content = named(candidate, "content")
         listed = named(content, "parts") if isinstance(content, dict) else content
         listed = [listed] if isinstance(listed, dict) else listed
         parts += [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+    return parts
+
+
+def _gemini_images(value: dict[str, Any]) -> ResultImages:
+    """Gemini's shape, and its copies in snake_case."""
+    candidates = [each for each in named(value, "candidates") if isinstance(each, dict)]
+    parts, drafts = _gemini_parts(value), draft_images(value)
     final = [part for part in parts if part.get("thought") is not True]
-    drafts = [image for part in parts if part.get("thought") is True for image in _part_images(part)]
     in_text, text = _text_images([part["text"] for part in final if isinstance(part.get("text"), Text)])
     images = [image for part in final for image in _part_images(part)] or in_text
     images = images or [image for part in final if "text" not in part for image in images_in(part)]

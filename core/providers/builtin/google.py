@@ -135,7 +135,11 @@ _BATCH = BatchApi(
     max_file_bytes=2_000_000_000,
 )
 _ENDPOINT = Endpoint(
-    "/v1beta/models/{model}:generateContent", FIELDS, references_field="inlineData", drafts_field=DRAFTS_FIELD
+    "/v1beta/models/{model}:generateContent",
+    FIELDS,
+    references_field="inlineData",
+    drafts_field=DRAFTS_FIELD,
+    stream_path="/v1beta/models/{model}:streamGenerateContent?alt=sse",
 )
 
 PROVIDER = ProviderSpec(

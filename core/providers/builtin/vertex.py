@@ -21,6 +21,7 @@ _ENDPOINT = Endpoint(
     {**FIELDS, "output_format": _MIME},
     references_field="inlineData",
     drafts_field=DRAFTS_FIELD,
+    stream_path="/v1/projects/{project}/locations/global/publishers/google/models/{model}:streamGenerateContent?alt=sse",
 )
 _COMMON: tuple[Option, ...] = (*COMMON, "output_format")
 

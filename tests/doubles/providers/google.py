@@ -62,6 +62,7 @@ class Google(Gemini):
         pages = ("pageSize=*", "pageToken=*")
         return (
             route("generate", "POST", f"{models}{one}:generateContent", read=self._read),
+            route("stream", "POST", f"{models}{one}:streamGenerateContent", read=self._read, query=("alt=sse",)),
             route("files", "POST", upload, answer=self._announce, kind="upload"),
             route("put", "POST", upload + file, answer=self._put, kind="upload", body="raw", auth=False),
             route("file", "GET", files + file, answer=self._file, kind="other", body="none"),
@@ -217,7 +218,11 @@ class Google(Gemini):
 
 
 def _described(name: str) -> dict[str, Any]:
-    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": ["generateContent"]}
+    return {
+        "name": f"models/{name}",
+        "displayName": name,
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+    }
 
 
 def _size(name: str, value: Any) -> int:

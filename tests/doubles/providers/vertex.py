@@ -35,9 +35,10 @@ class Vertex(Gemini):
     def routes(self) -> tuple[Route, ...]:
         """Generation at the location `global`, where the SDK calls v1beta1, and tokens."""
         project = r"/v1(?:beta1)?/projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/locations/global"
-        model = r"/publishers/google/models/(?P<model>[^/:]+):generateContent"
+        model = r"/publishers/google/models/(?P<model>[^/:]+)"
         return (
-            route("generate", "POST", project + model, read=self._read),
+            route("generate", "POST", f"{project}{model}:generateContent", read=self._read),
+            route("stream", "POST", f"{project}{model}:streamGenerateContent", read=self._read, query=("alt=sse",)),
             route("token", "POST", "/token", answer=self._token, kind="token", body="raw", auth=False),
         )
 

@@ -1,0 +1,213 @@
+"""An answer that is read while it arrives: drafts before the picture, and what a stream that breaks or lies leaves behind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_driver import QUICK_SPECS, keyed, request
+from engine_play import B64, answering, engine_at
+from pack.core.engine import Engine
+from pack.core.errors import NanoBananaError
+from pack.core.execution.run import Run
+from pack.core.ledger.history import History
+from pack.core.planning.choice import ProviderChoice
+from pack.tests.doubles.server import Doubles
+
+STREAM, WHOLE = "stream", "generate"
+
+
+@pytest.fixture
+def engine(doubles: Doubles, tmp_path: Path) -> Engine:
+    """A machine with a key for Google, whose double draws two drafts for each picture."""
+    doubles.reset()
+    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "google"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_held(doubles: Doubles) -> Iterator[None]:
+    yield
+    doubles.clear_faults()
+
+
+def begin(engine: Engine, prompt: str = "a fox", *, wants_drafts: bool = True) -> Run:
+    wanted = [replace(request(prompt=prompt), num_images=1)]
+    return engine.run(
+        wanted, engine.plan(ProviderChoice("google", "nano-banana-2.1"), wanted), wants_drafts=wants_drafts
+    )
+
+
+def finish(run: Run) -> Run:
+    assert run.done.wait(30), "the run didn't end"
+    assert run.error is None, run.error
+    return run
+
+
+def error_of(run: Run) -> NanoBananaError:
+    error = finish(run).tasks[0].error
+    assert error is not None, "it succeeded"
+    return error
+
+
+def routes(doubles: Doubles, prompt: str) -> list[str]:
+    """The double's routes that were asked, in order."""
+    return [entry["route_name"] for entry in log(doubles, prompt)]
+
+
+def log(doubles: Doubles, prompt: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = doubles.request_log(prompt)["requests"]
+    return found
+
+
+def waited_for(run: Run, count: int) -> dict[str, bytes]:
+    """The drafts that are here while the picture is awaited."""
+    tick = threading.Event()
+    for _ in range(600):
+        if len(run.drafts) >= count:
+            break
+        tick.wait(0.05)
+    return run.drafts
+
+
+def test_drafts_are_here_before_the_picture_is(engine: Engine, doubles: Doubles) -> None:
+    """The provider holds the picture back until they were seen."""
+    doubles.fault("small drafts=2 pause", provider="google")
+    run = begin(engine, "seen early")
+    seen = waited_for(run, 2)
+    assert len(seen) == 2 and not run.done.is_set() and run.progress.phase == "a draft is here"
+    doubles.release()
+    (task,) = finish(run).tasks
+    assert [draft.data for draft in task.drafts] == list(seen.values()) and run.drafts == {}
+    assert routes(doubles, "seen early") == [STREAM] and doubles.request_log("seen early")["paid_images"] == 1
+
+
+def test_without_anybody_who_looks_it_is_asked_as_before(engine: Engine, doubles: Doubles) -> None:
+    finish(begin(engine, "unwatched", wants_drafts=False))
+    assert routes(doubles, "unwatched") == [WHOLE]
+
+
+@pytest.mark.parametrize(("whole_events", "drafts"), [(0, 0), (1, 0), (2, 1), (3, 2)])
+def test_a_stream_that_breaks_is_a_lost_answer(
+    engine: Engine, doubles: Doubles, whole_events: int, drafts: int
+) -> None:
+    """It may have been charged: the user is asked before it is sent again. Drafts that had come whole are kept."""
+    doubles.fault(f"small drafts=2 cut={whole_events} times=1", provider="google")
+    error = error_of(begin(engine, "broken"))
+    assert (error.kind, error.charged) == ("network", "maybe")
+    assert [entry.role for entry in History(engine.ledger).pictures()].count("extra") == drafts
+    assert ("results panel" in error.message) == bool(drafts)
+    again = error_of(begin(engine, "broken"))
+    assert again.kind == "doubt" and doubles.request_log("broken")["paid_calls"] == 1
+    assert finish(begin(engine, "broken")).tasks[0].result is not None
+    assert doubles.request_log("broken")["paid_calls"] == 2
+
+
+def test_a_picture_that_had_come_whole_is_the_result(engine: Engine, doubles: Doubles) -> None:
+    """Only the end of the stream is missing. It is told, also when the picture comes from the store."""
+    doubles.fault("small drafts=2 cut=4", provider="google")
+    for source in ("provider", "store"):
+        run = finish(begin(engine, "nearly"))
+        (task,) = run.tasks
+        assert task.result is not None and task.source == source and len(task.drafts) == 2
+        assert [notice for notice in run.report.notices if "broke off after the picture" in notice]
+    assert doubles.request_log("nearly")["paid_calls"] == 1
+
+
+def test_a_base_without_the_route_is_asked_as_before_and_known_from_then_on(engine: Engine, doubles: Doubles) -> None:
+    """A gateway for one route of the API. The refusal is free."""
+    doubles.switch("google", "stream", 404)
+    for prompt, expected in (("first", [STREAM, WHOLE]), ("second", [WHOLE])):
+        (task,) = finish(begin(engine, prompt)).tasks
+        assert task.result is not None and len(task.drafts) == 1 and routes(doubles, prompt) == expected
+    assert doubles.request_log("first")["paid_images"] == 1
+
+
+def test_a_model_that_is_gone_is_asked_for_once(engine: Engine, doubles: Doubles) -> None:
+    """Its other route would say the same."""
+    doubles.retire("google", "gemini-nano-banana-2.1")
+    assert error_of(begin(engine, "gone")).kind == "model" and routes(doubles, "gone") == [STREAM]
+
+
+def test_a_stopped_run_gets_its_picture_all_the_same(engine: Engine, doubles: Doubles) -> None:
+    """Cancel in the middle of the stream: the picture is paid, and lands in the store."""
+    doubles.fault("small drafts=1 pause", provider="google")
+    run = begin(engine, "cancelled")
+    waited_for(run, 1)
+    summary = run.stop(cancel=True)
+    assert (summary.pending, summary.dropped) == (1, 0)
+    doubles.release()
+    assert run.done.wait(30) and all(call.done.wait(30) for call in run.calls)
+    again = finish(begin(engine, "cancelled"))
+    assert again.tasks[0].source == "store" and len(again.tasks[0].drafts) == 1
+    assert doubles.request_log("cancelled")["paid_calls"] == 1
+
+
+# ------------------------------------------------------------------------------------------------- odd streams
+
+
+def event(*parts: dict[str, Any], end: str = "\r\n\r\n", **more: Any) -> bytes:
+    candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
+    reason = more.pop("finishReason", None)
+    candidate |= {"finishReason": reason} if reason else {}
+    return f"data: {json.dumps({'candidates': [candidate], **more}, ensure_ascii=False)}{end}".encode()
+
+
+def picture(**more: Any) -> dict[str, Any]:
+    return {"inlineData": {"mimeType": "image/png", "data": B64}, **more}
+
+
+DRAFT = event(picture(thought=True))
+USAGE = event(finishReason="STOP", usageMetadata={"totalTokenCount": 9})
+GOOD: dict[str, tuple[bytes, int]] = {
+    "the use of tokens in the last event only": (DRAFT + event(picture()) + USAGE, 1),
+    "an end of next year": (event(picture(), finishReason="WATERMARKED_GLADLY"), 0),
+    "words of more than one byte a character": (event({"text": "熊猫，好"}) + DRAFT + event(picture()) + USAGE, 1),
+    "comments and other fields": (b": wait\n\nevent: x\nid: 1\nretry: 5\n" + DRAFT + event(picture()) + USAGE, 1),
+    "a giant event before it": (b"data: " + b" " * (33 << 20) + b"1\n\n" + DRAFT + event(picture()) + USAGE, 1),
+    "a list in place of events": (
+        json.dumps([json.loads(each[6:]) for each in (DRAFT, event(picture()), USAGE)]).encode(),
+        1,
+    ),
+    "one object in place of events": (event(picture(thought=True), picture(), finishReason="STOP")[6:], 1),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_picture_in_an_odd_stream_is_found(tmp_path: Path, name: str) -> None:
+    body, drafts = GOOD[name]
+    with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+        run = finish(begin(engine_at(tmp_path, "google", server.url)))
+    (task,) = run.tasks
+    assert task.result is not None, task.error
+    assert len(task.drafts) == drafts and len(server.posts) == 1
+
+
+BAD: dict[str, tuple[bytes, str, str]] = {
+    "an end in the middle": (DRAFT, "unreadable", "maybe"),
+    "nothing": (b"", "unreadable", "maybe"),
+    "a page": (b"<html><body>Please log in</body></html>", "unreadable", "maybe"),
+    "a refusal after a draft": (DRAFT + event(finishReason="IMAGE_SAFETY"), "content", "maybe"),
+    "no picture, of next year": (DRAFT + event(finishReason="MOOD"), "empty", "maybe"),
+    "an error in the middle": (
+        DRAFT + b'data: {"error": {"code": 500, "message": "Internal error", "status": "INTERNAL"}}\n\n',
+        "server",
+        "maybe",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_stream_without_a_picture_says_why(tmp_path: Path, name: str) -> None:
+    """Sent once, never again by itself. What the model had drawn is in the results panel."""
+    body, kind, charged = BAD[name]
+    with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        error = error_of(begin(engine))
+    assert (error.kind, error.charged) == (kind, charged) and len(server.posts) == 1, error.message
+    extras = [entry for entry in History(engine.ledger).pictures() if entry.role == "extra"]
+    assert len(extras) == body.count(b'"thought": true')
