@@ -148,7 +148,11 @@ class Canvas:
         self.page.evaluate("async (w) => { await window.app.loadGraphData(w) }", workflow)
         count = len(workflow["nodes"])
         self.page.wait_for_function(f"() => window.app.graph.nodes.length === {count}")
-        self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.command("Comfy.Canvas.FitView")
+
+    def command(self, name: str) -> None:
+        """Runs a command of the frontend by its id, and waits until the page is drawn."""
+        self.page.evaluate("(name) => window.app.extensionManager.command.execute(name)", name)
         self.settle()
 
     def choose(self, kind: str, name: str, value: Any, nth: int = 0) -> None:

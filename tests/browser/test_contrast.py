@@ -30,7 +30,7 @@ def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bo
     page.page.locator(".nb-menu summary").click()
     assert weak(page, 30) == []
     page.page.keyboard.press("Escape")
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     card = provider_card(page, "openrouter")
     page.page.locator(".nb-more-providers summary").click()
     card.get_by_role("button", name="Add key").click()

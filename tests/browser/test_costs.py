@@ -119,7 +119,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any],
     workflow = example("several_references")
     page.load(workflow)
     before = len(doubles.request_log()["requests"])
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.DryRun')")
+    page.command("NanoBanana.DryRun")
     dialog = page.page.locator(".nb-dialog")
     expect(dialog.locator(".nb-report").first).to_be_visible()
     expect(dialog.locator(".nb-references li").first).to_contain_text("image_1 ← LoadImage")

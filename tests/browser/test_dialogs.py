@@ -20,7 +20,7 @@ def section(canvas: Callable[..., Any], bare_host: Host) -> Any:
     """The pack's section in the frontend's own Settings, with a stored key."""
     send_json(bare_host, "/keys/runflow/default", {"key": CANARY})
     page = canvas(on=bare_host)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.command("Comfy.ShowSettingsDialog")
     page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
     expect(card(page).get_by_role("button", name="Delete key")).to_be_visible()
     yield page

@@ -90,7 +90,7 @@ def test_a_refused_key_is_said_and_never_offered_again(
     expect(page.page.get_by_label("Key for OneRouter")).to_be_focused()
     page.page.keyboard.press("Escape")
     send_json(bare_host, "/keys/runflow/default", {"key": KEY})
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
     page.page.keyboard.press("Escape")
     page.page.get_by_role("button", name="Use my provider").first.click()

@@ -101,7 +101,7 @@ def test_red_comes_after_run_and_goes_with_its_cause(
     page.shoot("red-after-run")
     send_json(keyless, "/keys/onerouter/default", {"key": KEY})
     page.choose("NanoBananaGenerate", "seed", 3)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     page.page.keyboard.press("Escape")
     expect(page.page.locator(".nb-who")).to_have_text("auto → OneRouter · nano-banana-2")
     expect(failed).to_have_count(0)

@@ -279,7 +279,7 @@ def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[.
         expect(viewer).to_have_count(0)
     taken = [["left", []], ["right", ["images.image_1=LoadImage", "images.image_2=LoadImage"]]]
     assert page.page.evaluate(LINKS) == taken
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.command("Comfy.Canvas.FitView")
     page.shoot("reference")
     assert page.complaints == []
 

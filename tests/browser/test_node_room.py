@@ -103,7 +103,7 @@ def test_settings_for_experts_are_folded_and_lose_nothing(canvas: Callable[..., 
     page.page.wait_for_function(SHOWN, arg="system_prompt")
     page.page.get_by_role("button", name="Fewer settings").click()
     page.page.wait_for_function(f"(name) => !({SHOWN})(name)", arg="system_prompt")
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Undo')")
+    page.command("Comfy.Undo")
     page.page.wait_for_function(SHOWN, arg="system_prompt")
     assert page.complaints == []
 

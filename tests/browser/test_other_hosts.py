@@ -116,7 +116,7 @@ def test_the_page_shows_the_price_the_run_and_the_events_of_the_server(
     page = opened(vue=vue)
     make = page.page.evaluate(THREE_NODES, int(vue))
     page.settle()
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+    page.command("Comfy.Canvas.FitView")
     expect(page.page.locator(".nb-price")).to_contain_text("free")
     entry = page.queue()
     assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
@@ -133,7 +133,7 @@ def test_the_page_shows_the_price_the_run_and_the_events_of_the_server(
 
 def test_the_search_for_nodes_shows_ours_without_scrolling(opened: Callable[..., Any], which: OtherHost) -> None:
     page = opened()
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
+    page.command("Workspace.SearchBox.Toggle")
     field = page.page.locator("input:focus")
     for words in SEARCHED:
         field.fill(words)
@@ -144,7 +144,7 @@ def test_the_search_for_nodes_shows_ours_without_scrolling(opened: Callable[...,
 
 def test_the_page_about_leads_to_the_pack(opened: Callable[..., Any]) -> None:
     page = opened()
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.command("Comfy.ShowSettingsDialog")
     page.page.get_by_role("dialog").get_by_text("About", exact=True).first.click()
     address = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     assert address

@@ -53,7 +53,7 @@ def test_a_closed_dialog_comes_back_from_settings(canvas: Callable[..., Any]) ->
     page.open(STRANGER)
     page.page.locator(".nb-unknown-name .nb-close").click()
     page.open(STRANGER)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     page.page.locator(".nb-settings-dialog .nb-main").click()
     expect(page.page.locator(".nb-unknown-name input")).to_be_visible()
 
@@ -83,7 +83,7 @@ def test_a_stranger_s_model_is_asked_about_on_the_node(
     expect(price).not_to_have_attribute("data-tone", "bad")
     expect(price).to_have_attribute("title", "The price is not known: this run counts as $0.75 against your caps. "
                                     "Click to choose another provider or model.")  # fmt: skip
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     row = page.page.locator(f'.nb-dialog [data-allowed="{VIDEO}"]')
     row.scroll_into_view_if_needed()
     page.shoot("allowed-model")
@@ -110,7 +110,7 @@ def test_damaged_settings_are_set_aside_in_settings(canvas: Callable[..., Any], 
     send_json(host, "/settings", {"parallel": 3})
     (host.home / "settings.json").write_text('{"cap_run": "1",}')
     page = canvas()
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     warning = page.page.locator('.nb-settings section[role="alert"]')
     warning.wait_for()
     assert "settings.json" in warning.inner_text()

@@ -83,7 +83,6 @@ SOCKETS = """() => window.app.canvas.graph.nodes.find((n) => n.type === 'NanoBan
 LABELS = """() => window.app.canvas.graph.nodes.filter((n) => n.type === 'NanoBananaEdit').map(
     (node) => node.inputs.filter((i) => i.name.startsWith('images.')).map((i) => i.label || i.localized_name))"""
 """How the sockets of references are called on the page."""
-COMMAND = "(name) => window.app.extensionManager.command.execute(name)"
 
 
 def links_of(page: Any) -> list[dict[str, str]]:
@@ -210,18 +209,18 @@ def test_links_survive_subgraphs(pages: Callable[[bool], Any], vue: bool, inside
     page = pages(vue)
     run(page, BUILD, count)
     run(page, SELECT, [inside, False])
-    run(page, COMMAND, "Comfy.Graph.ConvertToSubgraph")
+    page.command("Comfy.Graph.ConvertToSubgraph")
     wait_links(page, built(count))
     run(page, SELECT, [["subgraph"], False])
     press(page, "Control+c")
     press(page, "Control+Shift+V")
     wait_links(page, built(count), built(count))
     run(page, SELECT, [["subgraph"], True])
-    run(page, COMMAND, "Comfy.Graph.UnpackSubgraph")
+    page.command("Comfy.Graph.UnpackSubgraph")
     wait_links(page, built(count), built(count))
     run(page, CAPTURE)
     for command in ("Comfy.Undo", "Comfy.Redo"):
-        run(page, COMMAND, command)
+        page.command(command)
         wait_links(page, built(count), built(count))
     assert page.complaints == []
 
@@ -308,9 +307,9 @@ def test_a_lost_link_is_named_and_asked_about(pages: Callable[[bool], Any], vue:
     page = pages(vue)
     run(page, BUILD, 3)
     run(page, SELECT, [["The edit", "Preview", "Load 1", "Config"], False])
-    run(page, COMMAND, "Comfy.Graph.ConvertToSubgraph")
+    page.command("Comfy.Graph.ConvertToSubgraph")
     run(page, OPEN_SUBGRAPH)
-    run(page, COMMAND, "Comfy.Canvas.FitView")
+    page.command("Comfy.Canvas.FitView")
     expect_lines(page, *(f"picture {i} = image_{i} · {FILE}" for i in (1, 2, 3)))
     run(page, SELECT, [["The edit", "Preview"], False])
     press(page, "Control+c")
@@ -371,13 +370,13 @@ def test_a_node_of_a_newer_version_asks_before_it_runs(pages: Callable[[bool], A
     assert prompts.bodies == []
     # What this version doesn't know is saved again, and so goes through undo, a copy and a subgraph.
     run(page, SELECT, [["The edit"], False])
-    run(page, COMMAND, "Comfy.Graph.ConvertToSubgraph")
+    page.command("Comfy.Graph.ConvertToSubgraph")
     run(page, OPEN_SUBGRAPH)
     expect(page.page.get_by_text("Saved by a newer version of this pack")).to_contain_text(NEXT)
     run(page, "() => window.app.canvas.setGraph(window.app.rootGraph)")
     run(page, CAPTURE)
     while not any(node["type"] == "NanoBananaEdit" for node in page.workflow()["nodes"]):
-        run(page, COMMAND, "Comfy.Undo")  # opening a subgraph is a step, too
+        page.command("Comfy.Undo")  # opening a subgraph is a step, too
     (edit,) = (node for node in page.workflow()["nodes"] if node["type"] == "NanoBananaEdit")
     values = dict(zip(unknown_inputs(edit), edit["widgets_values"][-2:], strict=True))
     assert values == {"next_region": "masked sky", "next_order": True}

@@ -27,7 +27,7 @@ LEFT_BEHIND = """async () => {
 def settings(canvas: Callable[..., Any], bare_host: Host) -> Any:
     """The settings dialog of a machine without keys."""
     page = canvas(on=bare_host)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     provider_card(page, "onerouter").wait_for()
     return page
 
@@ -84,7 +84,7 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     for name in ("runflow", "nanobanana"):
         send_json(bare_host, f"/keys/{name}/default", {"key": CANARY})
     page = canvas(on=bare_host)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     card = provider_card(page, "runflow")
     expect(card).to_be_visible()
     folded = page.page.locator(".nb-more-providers")
@@ -112,7 +112,7 @@ def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> 
     """Cancel leaves the stored key as it is, and the focus where one was."""
     send_json(bare_host, "/keys/runflow/default", {"key": CANARY})
     settings.open()
-    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    settings.command("NanoBanana.Settings")
     card = provider_card(settings, "runflow")
     card.get_by_role("button", name="Replace key").click()
     settings.page.get_by_label("Key for Runflow").fill("half a ke")
@@ -129,7 +129,7 @@ def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, doubles:
     send_json(bare_host, "/providers/reseller", reseller(doubles) | {"base_url": "https://elsewhere.example.com"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
-    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    settings.command("NanoBanana.Settings")
     card = provider_card(settings, "reseller")
     expect(card.get_by_text("was entered for another address")).to_be_visible()
     settings.shoot("key-disabled")
@@ -167,7 +167,7 @@ def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: 
     send_json(bare_host, "/providers/reseller", reseller(doubles) | {"model": "nano-banana-2"})
     settings.page.reload()
     settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
-    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    settings.command("NanoBanana.Settings")
     provider_card(settings, "reseller").get_by_role("button", name="Edit").click()
     form = settings.page.locator(".nb-dialog.nb-narrow")
     form.get_by_label("Name").fill("Renamed")
@@ -289,7 +289,7 @@ def test_caps_are_saved_and_nonsense_is_not(settings: Any, bare_host: Host) -> N
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
 def test_the_section_stands_in_the_frontend_s_own_settings(canvas: Callable[..., Any], light: bool) -> None:
     page = canvas(light=light)
-    page.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    page.command("Comfy.ShowSettingsDialog")
     page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
     card = page.page.locator('.nb-settings [data-provider="onerouter"]')
     expect(card.get_by_text("OneRouter", exact=True)).to_be_visible()
@@ -300,7 +300,7 @@ def test_the_section_stands_in_the_frontend_s_own_settings(canvas: Callable[...,
 def test_a_variable_of_the_environment_is_shown_as_the_last_word(canvas: Callable[..., Any]) -> None:
     """It can't be changed here, and says where it can."""
     page = canvas()
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     expect(page.page.get_by_label("At most per day")).to_be_disabled()
     expect(page.page.get_by_text("NANO_BANANA_CAP_DAY; change it there")).to_be_visible()
     card = provider_card(page, "onerouter")
@@ -316,7 +316,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     send_json(bare_host, "/keys/onerouter/default", {"key": CANARY})
     page = canvas(vue=vue, on=bare_host)
     page.load(text_to_image("onerouter"))
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     card = provider_card(page, "onerouter")
     card.get_by_role("button", name="Add a model…").click()
     form = page.page.locator(".nb-dialog.nb-narrow")
@@ -349,7 +349,7 @@ def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     (asked,) = doubles.request_log(f"an added model, {page.look}")["requests"]
     assert asked["fields"]["model"] == "google/nano-banana-pro-text-to-image"
     send_json(bare_host, "/providers/onerouter", {"models": {"banana-next": {"wire": "x", "like": "nano-banana-pro"}}})
-    page.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    page.command("NanoBanana.Settings")
     expect(card.get_by_text("price not known, counts as $0.30")).to_be_visible()
     card.get_by_role("button", name="Edit the model banana-next").click()
     expect(form.get_by_label("Model id", exact=True)).to_have_value("x")

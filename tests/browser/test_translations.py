@@ -26,7 +26,6 @@ NEW_NODES = """(types) => {
         node.pos = [index * 500, 60];
     });
 }"""
-FIT = "() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')"
 SHOWN = """() => window.app.graph.nodes.map((node) => ({
     type: node.type,
     title: node.title,
@@ -53,7 +52,7 @@ def new_nodes(page: Any) -> None:
     """One of each of our nodes, side by side on an empty canvas."""
     page.page.evaluate(NEW_NODES, list(NODES))
     page.settle()
-    page.page.evaluate(FIT)
+    page.command("Comfy.Canvas.FitView")
     page.settle()
 
 
@@ -170,7 +169,7 @@ def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host
     page.shoot("error")
 
     settings = canvas(vue=vue, locale="zh", on=bare_host)
-    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    settings.command("NanoBanana.Settings")
     card = provider_card(settings, "runflow")
     card.get_by_role("button", name=TEXTS["keys.add"]).click()
     settings.page.get_by_label(TEXTS["keys.field"].format(label="Runflow")).fill("wrong-key-1234567")
@@ -180,7 +179,7 @@ def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host
     settings.shoot("key-test")
     # It is kept with the key, and said in the page's language again.
     settings.open()
-    settings.page.evaluate("() => window.app.extensionManager.command.execute('NanoBanana.Settings')")
+    settings.command("NanoBanana.Settings")
     expect(message).to_be_visible()
     send_json(bare_host, "/keys/runflow/default", None, "DELETE")
     assert settings.complaints == []
