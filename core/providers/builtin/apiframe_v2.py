@@ -8,7 +8,7 @@ file; apiframe-sdk, for Python, speaks version 1, and with it sends the key as `
 Every key begins with `afk_`. `APIFRAME_API_KEY`, the variable of the SDK, counts where its key begins so; another one in it is
 taken for one of version 1. What is in a variable of this provider's own, or in Settings, is sent whatever it begins
 with: a wrong key is refused and costs nothing. An uploaded file lives for one to two hours [the same SDK], at an address
-that needs no key.
+that needs no key. Its console, which has keys, balance and jobs, is named in public clients of 2026.
 """
 
 from functools import partial
@@ -40,7 +40,8 @@ PROVIDER = ProviderSpec(
     key_sibling="apiframe",
     key_prefix="afk_",
     sibling_env_vars=("APIFRAME_API_KEY",),
-    key_url="https://apiframe.ai",
+    key_url="https://console.apiframe.ai",
+    usage_url="https://console.apiframe.ai",
     docs=("https://github.com/apiframe-ai/apiframe-nodejs-sdk",),
     checked="2026-11-27",
     endpoints={"generate": _ENDPOINT, "edit": _ENDPOINT},

@@ -3,7 +3,7 @@
 Document: "Nano-Banana API Reference", which names no host, so the user has to. `nano-banana-2` is of the Pro family
 here, and the only model with `image_size`. Edits are multipart with `image` repeated; references may also go as an array
 in the JSON of `/generations`. The document says that failed requests don't consume credits. The asynchronous form
-(`?async=true`) is from clients of resellers.
+(`?async=true`) is from clients of resellers. Where a reseller shows what it has charged isn't known either.
 """
 
 from ..builder import fields, model

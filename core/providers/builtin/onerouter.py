@@ -3,7 +3,9 @@
 Documents: its OpenAPI pages for Nano Banana Pro image-to-image and Nano Banana 2 text-to-image. They give one page per
 operation; the fields of the other models are taken to be those of their operation. On edits the ratio is called `size`;
 `output_format` is how the picture travels (`url` or `b64_json`), not its file format. The documents name no model id
-values: those are from a catalogue survey. Prices at 1K were measured, those of 2K and 4K are not known.
+values: those are from a catalogue survey. Prices at 1K were measured, those of 2K and 4K are not known. The page with what was
+charged is named in the FAQ of its documents (also in the edition that calls it Infron), the page of the keys in public clients
+of 2026.
 """
 
 from functools import partial
@@ -31,7 +33,8 @@ PROVIDER = ProviderSpec(
     auth_header="Authorization",
     auth_template="Bearer {key}",
     key_env_vars=("ONEROUTER_API_KEY", "INFRON_API_KEY"),
-    key_url="https://infron.ai",
+    key_url="https://infron.ai/dashboard/apiKeys",
+    usage_url="https://app.onerouter.pro/activity",
     key_check="/v1/images/tasks/00000000-0000-0000-0000-000000000000",
     docs=("https://infronai.gitbook.io/docs/media-apis/image-to-image-api/nano-banana-pro",),
     checked="2026-10-15",

@@ -3,7 +3,8 @@
 Documents: its page for Nano Banana Pro Edit (`POST /v1/run/<model>`, answered with the pictures) and its general
 reference (`POST /v1/models/<model>/runs`, then `GET /v1/runs/<id>`). Which one a key's account is served by isn't known:
 both are spoken. References go through its asset upload, because inline ones are stored as references that its own
-workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none.
+workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none. Its pages of the
+keys and of the balance are named in public clients of 2026; a page that lists each charge isn't known.
 """
 
 from functools import partial
@@ -38,7 +39,8 @@ PROVIDER = ProviderSpec(
     auth_header="Authorization",
     auth_template="Bearer {key}",
     key_env_vars=("RUNFLOW_API_KEY",),
-    key_url="https://www.runflow.io",
+    key_url="https://app.runflow.io/settings/api-keys",
+    usage_url="https://app.runflow.io/billing",
     key_check="/v1/billing/balance",
     balance=BalanceField(
         ("balance",), "", "docs.runflow.io names the route; its answer is not documented", ("currency",)
