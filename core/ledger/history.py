@@ -210,7 +210,11 @@ class History:
                     continue
                 state = "unknown" if row.state in OPEN_STATES and row.counted else row.state
                 cleared = dict.fromkeys(
-                    ("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "graph", "result"), ""
+                    (
+                        *("fingerprint", "owner", "prompt", "text", "task", "url", "reason", "reason_message"),
+                        *("graph", "result"),
+                    ),
+                    "",
                 )
                 queries.update_rows(connection, [row.uid], **cleared, state=state, node="", address="", favourite=0.0)
                 pictures += row.role != "draft"
@@ -250,7 +254,7 @@ class History:
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order")
+            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order", "reason")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
@@ -261,6 +265,7 @@ class History:
             usd=dollars(row.counted),
             exact=exact,
             task=queries.task_id(row.task),
+            reason=queries.reason_of(row),
             running=running,
             file=file,
             favourite=row.favourite > 0,

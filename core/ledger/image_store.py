@@ -76,6 +76,7 @@ class ImageStore:
                     "notices": "",
                     "sources": "",
                     "reason": "",
+                    "reason_message": "",
                     "favourite": 0.0,
                     **own,
                 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from ..errors.messages import msg
+from ..errors.messages import Message, as_data, from_data, msg
 from .kept_answers import KeptAnswer
 from .schema import graph, picture
 from .types import MOST_DRAFTS, Claim, ClaimedImage, RowEnding, UnresolvedCharge, dollars
@@ -40,10 +40,29 @@ def end_row(connection: Connection, uid: str, ending: RowEnding, reason: str, no
     if ending.action == "delete":
         connection.execute(delete(picture).where(picture.c.uid == uid))
     elif ending.action == "keep":
-        update_rows(connection, [uid], owner="", reason=reason)
+        update_rows(connection, [uid], owner="", **reason_columns(reason))
     else:
         cost = {} if ending.counts else {"counted": 0}
-        update_rows(connection, [uid], state=ending.state, owner="", reason=reason, ended=now, **cost)
+        update_rows(connection, [uid], state=ending.state, owner="", ended=now, **reason_columns(reason), **cost)
+
+
+def reason_columns(reason: str) -> dict[str, str]:
+    """The columns of a reason: its English text, and what it is made of.
+
+    The second is "" where it would not give the same text again: what was taken out of a text as a secret may be in its
+    parameters still.
+    """
+    data = as_data(reason)
+    restored = from_data(data, str(reason))
+    return {"reason": str(reason), "reason_message": json.dumps(data) if isinstance(restored, Message) else ""}
+
+
+def reason_of(row: Row[Any]) -> str:
+    """The reason of a row, as a message where it was stored as one."""
+    try:
+        return from_data(json.loads(row.reason_message), row.reason) if row.reason_message else str(row.reason)
+    except (ValueError, RecursionError):
+        return str(row.reason)
 
 
 def insert_graph(connection: Connection, identity: str, data: bytes) -> None:
@@ -127,7 +146,7 @@ def _json_list(text: str) -> list[Any]:
 
 
 def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
-    reason = row.reason
+    reason = reason_of(row)
     if row.state in ("accepted", "answered"):
         reason = msg("queries.free_with_same_key", profile=row.profile)
     return UnresolvedCharge(

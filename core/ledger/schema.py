@@ -99,6 +99,7 @@ picture = Table(
     _time_column("favourite"),
     _text_column("sources"),
     _text_column("delivery"),
+    _text_column("reason_message"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -124,6 +125,7 @@ notices        a JSON list of what the user reads whenever the picture is used
 favourite      when the user marked it, 0 = not marked
 sources        a JSON list of the pages that a web search leaned on, as [title, address]
 delivery       "batch" for a picture of an order, which is made later at a lower price (`call` is the order), else ""
+reason_message what `reason` is made of, as JSON (`errors.messages.as_data`); "" where it is a text alone
 """
 
 result = Table(
@@ -200,6 +202,11 @@ def _add_running_totals_and_workers(connection: Connection) -> None:
     running_totals.create(connection)
 
 
+def _add_reason_message(connection: Connection) -> None:
+    """Version 7 keeps what a reason is made of, so that a page says it in its own language."""
+    _add_columns(connection, _TEXT, picture.c.reason_message)
+
+
 _TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
 
 
@@ -217,6 +224,7 @@ STEPS: list[Callable[[Connection], None]] = [
     _add_sources,
     _add_delivery,
     _add_running_totals_and_workers,
+    _add_reason_message,
 ]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 

@@ -42,7 +42,7 @@ class UnresolvedRows:
                 facts = RowFacts(row.state, not row.expected, self._results.has_incoming(row.uid))
                 ending = decide(facts)
                 if ending.action == "set":
-                    reason = joined(msg("unresolved.withdrawn_by_user"), row.reason)
+                    reason = joined(msg("unresolved.withdrawn_by_user"), queries.reason_of(row))
                     queries.end_row(connection, row.uid, ending, reason, row.ended)
                     count += 1
         return count
