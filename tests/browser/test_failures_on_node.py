@@ -46,7 +46,7 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     page.queue()
     expect(failed(page).locator(".nb-pill")).to_have_text("maybe $0.08")
     buttons = failed(page).get_by_role("button")
-    expect(buttons).to_have_text(["Pay again $0.08", "I was not charged: forget it"])  # its usage page isn't known
+    expect(buttons).to_have_text(["Pay again $0.08", "I was not charged: forget it", "Usage page ↗"])
     assert in_doubt(host) > before
     buttons.nth(1).click()
     dialog = page.page.locator(".nb-dialog")

@@ -5,8 +5,8 @@ is the model. An answer may be finished at once, or name a task that `POST /fetc
 route gives 2K, unlike everybody else. Prices aren't published.
 
 Judged by apiframe-sdk 1.0.0: it speaks this version, at version 2's host by default, and sends the key as `Bearer`. The pages
-are followed here: raw, at `api.apiframe.pro`. Its dashboard, which has the balance, is named in public clients; a page that lists
-each charge isn't known.
+are followed here: raw, at `api.apiframe.pro`. Its dashboard, which has the balance, is named in public clients; a page that
+lists each charge isn't known.
 
 `APIFRAME_API_KEY` is the variable of the vendor's SDKs for both versions. A key of version 2 begins with `afk_` [the OpenAPI
 file and README of the v2 SDK; an integrator's guide of 2026 says the same]: it is the provider apiframe_v2's, and is never

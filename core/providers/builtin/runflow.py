@@ -3,8 +3,8 @@
 Documents: its page for Nano Banana Pro Edit (`POST /v1/run/<model>`, answered with the pictures) and its general
 reference (`POST /v1/models/<model>/runs`, then `GET /v1/runs/<id>`). Which one a key's account is served by isn't known:
 both are spoken. References go through its asset upload, because inline ones are stored as references that its own
-workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none. Its pages of the
-keys and of the balance are named in public clients of 2026; a page that lists each charge isn't known.
+workers have refused. The option list of `aspect_ratio` is that of the same model elsewhere; the page gives none. Its pages of
+the keys and of the balance are named in public clients of 2026; a page that lists each charge isn't known.
 """
 
 from functools import partial
