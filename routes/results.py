@@ -1,7 +1,7 @@
 """The pictures of the journal: list, thumbnail or whole picture, recover, copy to the input folder, forget.
 
 GET results?query&cursor&limit&state&provider&model&since&until&favourite · GET results/choices · GET results/collected ·
-GET results/{id}/image?max · GET results/{id}/graph · GET results/{id}/origin · POST results/{id}/recover ·
+GET results/{id}/image?max · GET results/{id}/graph?only · GET results/{id}/origin · POST results/{id}/recover ·
 POST results/recover · POST results/{id}/read · PUT results/{id}/favourite · POST results/{id}/input ·
 POST results/pay_again · POST results/withdraw · DELETE results/{id} ·
 DELETE results?before=<unix time> | ?all=yes, each with &keep=favourites.
@@ -26,6 +26,7 @@ from ..core.ledger.selection import Selection
 from ..core.ledger.types import OPEN_STATES
 from ..nodes.estimate import WIDGET_DEFAULTS
 from ..nodes.origin import MAX_SOURCES, origin_of
+from ..nodes.partial_prompt import prompt_for
 from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
@@ -162,12 +163,22 @@ def image(request: RouteRequest) -> File:
 
 
 def graph(request: RouteRequest) -> dict[str, Any]:
-    """The workflow that made it: {"workflow", "prompt"}, either may be null."""
+    """The workflow that made it: {"workflow", "prompt"}, either may be null.
+
+    With `only=picture` the prompt is cut down to the node that made the picture and what feeds it: {"node": its id} as well.
+    """
     shown = _one(request)
     found = _history().graph(shown.uid)
     if not found:
         raise ApiError(404, msg("results.graph_not_kept"))
-    return {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
+    kept = {"workflow": found.get("workflow"), "prompt": found.get("prompt")}
+    if request.query.get("only", "") != "picture":
+        return kept
+    node, _ = _history().node_of(shown.uid)
+    part = prompt_for(kept["prompt"], node)
+    if part is None:
+        raise ApiError(409, msg("results.node_not_in_graph"), msg("results.open_graph_instead"))
+    return kept | {"prompt": part, "node": node}
 
 
 def origin(request: RouteRequest) -> dict[str, Any]:

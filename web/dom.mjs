@@ -47,7 +47,7 @@ export function button(text, work, facts = {}) {
     } catch (error) {
       statusLine.textContent = errorText(error);
       if (made.closest("dialog")) made.after(statusLine);
-      else toast("error", made.ariaLabel ?? made.textContent, errorText(error));
+      else toast("error", made.textContent || (made.ariaLabel ?? ""), errorText(error));
     } finally {
       made.removeAttribute("aria-busy");
     }

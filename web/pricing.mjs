@@ -20,7 +20,7 @@ export function scheduleEstimates() {
 
 async function updateEstimates() {
   // What was asked for while the page came up may not have been answered.
-  if (!providerStore.loaded) await providerStore.refresh().catch(() => undefined);
+  await providerStore.ensure().catch(() => undefined);
   const nodes = ourNodes().map((each) => each.node);
   for (const node of nodes) {
     updateWidgetOptions(node);

@@ -1,11 +1,7 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
-import { app } from "/scripts/app.js";
+import { freePlaceBeside } from "./free_place.mjs";
 import { CONFIG, asOneUndoStep, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
-
-const GAP = 60;
-/** Room for a node's title above its position. */
-const TITLE = 40;
 
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
 function findOrAddConfig(node) {
@@ -15,7 +11,7 @@ function findOrAddConfig(node) {
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const made = LiteGraph?.createNode?.(CONFIG);
   if (!made || !isConfig(made) || !node.graph) return undefined;
-  made.pos = freePlace(node, made.size);
+  made.pos = freePlaceBeside(node, made.size);
   node.graph.add(made);
   made.connect(
     0,
@@ -23,32 +19,6 @@ function findOrAddConfig(node) {
     node.inputs.findIndex((input) => input.name === "provider"),
   );
   return /** @type {Comfy.Node} */ (made);
-}
-
-/**
- * Where a new node stands beside another one: in view and over nothing where there is such a place, else to the left.
- * @param {Comfy.Node} node @param {[number, number]} size @returns {[number, number]}
- */
-function freePlace(node, [width, height]) {
-  const [x, y] = node.pos;
-  const [left = 0, top = 0, viewWidth = 0, viewHeight = 0] = app.canvas?.ds?.visible_area ?? [];
-  /** @type {[number, number][]} */
-  const places = [
-    [x - width - GAP, y],
-    [x, y - height - GAP],
-    [x, y + node.size[1] + GAP],
-    [x + node.size[0] + GAP, y],
-    [left + GAP / 2, top + GAP],
-    [left + GAP / 2, top + viewHeight - height - GAP],
-  ];
-  const inView = (/** @type {[number, number]} */ [a, b]) =>
-    a >= left && b - TITLE >= top && a + width <= left + viewWidth && b + height <= top + viewHeight;
-  const isFree = (/** @type {[number, number]} */ [a, b]) =>
-    (node.graph?.nodes ?? []).every(
-      (/** @type {any} */ each) =>
-        a + width < each.pos[0] || each.pos[0] + each.size[0] < a || b + height < each.pos[1] - TITLE || each.pos[1] + each.size[1] < b - TITLE,
-    );
-  return places.find((place) => inView(place) && isFree(place)) ?? places.find(isFree) ?? [x - width - GAP, y];
 }
 
 /** @param {Comfy.Node} node @param {string} provider @param {string} [model] */

@@ -3,9 +3,11 @@ import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { footerActions } from "./footer_actions.mjs";
-import { configOf, isImageNode, ourNodes, promptFor, sourceOf, valueOf } from "./graph.mjs";
+import { chosenProvider, configOf, isImageNode, ourNodes, promptFor, sourceOf, valueOf } from "./graph.mjs";
 import { elementsOf, forElements } from "./linked_lists.mjs";
 import { addProvider } from "./provider_choice.mjs";
+import { balanceChip } from "./balance.mjs";
+import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
 import { money, priceOfOne, t } from "./i18n.mjs";
 
@@ -90,7 +92,29 @@ function offerRow(picker, offer) {
     draw();
   });
   draw();
-  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label), el("td", {}, models.length ? select : ""), size, each, run, action);
+  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label, balancePart(picker, offer)), el("td", {}, models.length ? select : ""), size, each, run, action);
+}
+
+/**
+ * The balance of the account where a free route of the provider names it: as it was read in the last minutes, else a button that
+ * asks for it.
+ * @param {Picker} picker @param {Elsewhere} offer
+ */
+function balancePart({ node, estimate }, { provider, label, usable }) {
+  const profile = estimate.provider === provider ? chosenProvider(node).profile : "default";
+  const facts = () => providerStore.provider(provider);
+  const chip = () => balanceChip(facts()?.keys.find((key) => key.profile === profile)?.balance);
+  if (!usable || !facts()?.names_balance) return null;
+  const place = el("div", { role: "status", tabindex: "-1" });
+  const askFor = async () => {
+    const { text } = await ask(`/keys/${encodeURIComponent(provider)}/${encodeURIComponent(profile)}/test`, { method: "POST" });
+    await providerStore.refresh();
+    place.replaceChildren(chip() ?? el("span", { class: "nb-quiet" }, text));
+    place.focus(); // the button had it
+  };
+  const shown = { class: "nb-link nb-quiet", title: t("balance.ask_title"), "aria-label": t("balance.ask_of", { provider: label }) };
+  place.append(chip() ?? button(t("balance.ask"), askFor, shown));
+  return place;
 }
 
 /** @param {Offer} offer */

@@ -6,6 +6,11 @@ let known = { providers: [], dialects: {}, auths: [], profiles: ["default"], mis
 /** @type {Set<() => void>} */
 const listeners = new Set();
 let loaded = false;
+/** Requests for the providers so far, and the latest one whose answer is known: an older answer may come after it. */
+let requests = 0;
+let latest = 0;
+/** The first load, while it is on its way. @type {Promise<void> | undefined} */
+let loading;
 
 /** Whether there is a key that may be used. @param {import("./server.mjs").KeyState} key */
 export const hasValue = ({ state }) => state === "stored" || state === "environment";
@@ -48,9 +53,20 @@ export const providerStore = {
   refused: (provider, profile = "default") =>
     provider.keys.some((key) => key.profile === profile && key.state !== "none" && key.tested?.verdict === "refused"),
 
+  /** Loads the providers unless they are here or on their way. */
+  async ensure() {
+    if (loaded) return;
+    loading ??= providerStore.refresh().finally(() => (loading = undefined));
+    await loading;
+  },
+
   /** Loads the providers again and calls the listeners. */
   async refresh() {
-    known = await ask("/providers");
+    const number = (requests += 1);
+    const found = await ask("/providers");
+    if (number < latest) return;
+    latest = number;
+    known = found;
     loaded = true;
     for (const listener of [...listeners]) listener();
   },

@@ -21,7 +21,7 @@ export function resultsTab() {
       shown = new Gallery({ recoverAll, recover, read: (id) => rereadAnswers([id]) });
       container.classList.add("nb-results-frame");
       container.replaceChildren(shown.root);
-      shown.reload();
+      void shown.reload();
     },
     destroy() {
       shown = null;

@@ -12,20 +12,23 @@ import { money, t } from "./i18n.mjs";
  * @param {string[]} facts.ids Of the pictures, as the results have them.
  * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
- * @param {() => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
+ * @param {() => unknown} [facts.prepare] Done before the server is told of the agreement: where it fails, nothing is agreed to.
+ * @param {(prepared: any) => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
+ * @param {string} [facts.payAgainTitle] What paying again runs, where that is not the workflow on the canvas.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
  * @returns {Action[]}
  */
-export function unresolvedActions({ ids, provider, usd, payAgain, withdrawn }) {
+export function unresolvedActions({ ids, provider, usd, prepare, payAgain, payAgainTitle, withdrawn }) {
   const page = providerStore.provider(provider);
   /** @type {Action[]} */
   const actions = [
     {
       text: t("unresolved.pay_again", { usd: money(usd) }),
-      title: t("unresolved.pay_again_title"),
+      title: payAgainTitle ?? t("unresolved.pay_again_title"),
       work: async () => {
+        const prepared = await prepare?.();
         await ask("/results/pay_again", { method: "POST", body: { ids } });
-        await payAgain();
+        await payAgain(prepared);
       },
     },
     {

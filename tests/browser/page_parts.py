@@ -12,8 +12,10 @@ from pack.dev.comfy_host import Host
 from playwright.sync_api import Locator, expect
 
 CANARY = "sim-canary-93e1f0c2d7"
+LOST = "[[sim: drop=headers times=1]]"
+"""In a prompt: the first answer never comes, and whether it was charged is not known."""
 BOTH_RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
-TOO_WEAK = r"""() => {
+COLOURS = r"""
     const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const read = (colour) => {
         pixel.clearRect(0, 0, 1, 1);
@@ -37,12 +39,17 @@ TOO_WEAK = r"""() => {
         const node = getComputedStyle(document.body).getPropertyValue('--comfy-menu-bg') || '#353535';
         return layers.reverse().reduce((below, top) => over(top, below), read(node).slice(0, 3));
     };
+    const contrast = (colour, below) => {
+        const pair = [light(over(read(colour), below)), light(below)];
+        return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    };
+"""
+"""How well a colour is told from the ground of an element, for scripts of the page."""
+TOO_WEAK = f"() => {{{COLOURS}" + r"""
     const weak = [];
     const measure = (element, colour, text) => {
-        const below = ground(element);
-        const pair = [light(over(read(colour), below)), light(below)];
-        const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-        if (contrast < 4.5) weak.push(`${contrast.toFixed(2)} ${element.className} ${text}`);
+        const found = contrast(colour, ground(element));
+        if (found < 4.5) weak.push(`${found.toFixed(2)} ${element.className} ${text}`);
     };
     let count = 0;
     for (const root of document.querySelectorAll('.nb-footer, .nb-dialog, .nb-results')) {
@@ -133,6 +140,11 @@ def send_json(host: Host, path: str, value: Any, method: str = "PUT") -> Any:
     request = urllib.request.Request(f"{host.url}/nano_banana{path}", body, headers, method=method)
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
+
+
+def in_doubt(host: Host) -> float:
+    """Dollars of today that only may have been charged."""
+    return float(host.get("/nano_banana/spend")["today"]["usd_in_doubt"])
 
 
 def weak(page: Any, least: int) -> list[str]:

@@ -6,8 +6,40 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.page_parts import open_panel, price, prompted, provider_card, text_to_image, weak
+from pack.tests.browser.page_parts import COLOURS, open_panel, price, prompted, provider_card, text_to_image, weak
 from playwright.sync_api import expect
+
+
+WITHOUT_RING = (
+    """() => {"""
+    + COLOURS
+    + r"""
+    const missing = [];
+    let count = 0;
+    for (const root of document.querySelectorAll('.nb-footer, .nb-dialog, .nb-results')) {
+        for (const each of root.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')) {
+            if (each.disabled || !each.checkVisibility()) continue;
+            each.focus({ preventScroll: true });
+            if (document.activeElement !== each) continue; // what is behind a dialog
+            count += 1;
+            const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(each);
+            const found = outlineStyle === 'none' ? 0 : contrast(outlineColor, ground(each.parentElement));
+            const name = each.ariaLabel ?? each.textContent;
+            if (found < 3 || parseFloat(outlineWidth) < 1) missing.push(`${found.toFixed(2)} ${each.className} ${name}`);
+        }
+    }
+    return [count, missing];
+}"""
+)
+"""Whoever goes by keyboard sees where the focus is: the ring is told from what it is on (WCAG 2: 3)."""
+
+
+def without_ring(page: Any, least: int) -> list[str]:
+    """What shows no focus, of at least so many."""
+    page.page.keyboard.press("Tab")  # the ring is for those who use keys
+    count, found = page.page.evaluate(WITHOUT_RING)
+    assert count >= least
+    return list(found)
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
@@ -25,6 +57,7 @@ def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bo
         page.queue()
         expect(page.page.locator(".nb-result").first).to_contain_text(f"{page.look} {what}")
     assert weak(page, 30) == []
+    assert without_ring(page, 15) == []
     page.load(text_to_image("nextyear"))
     expect(price(page)).to_have_text("can't run")
     page.page.locator(".nb-menu summary").click()
@@ -36,3 +69,6 @@ def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bo
     card.get_by_role("button", name="Add key").click()
     page.page.get_by_role("button", name="Add a provider…").click()
     assert weak(page, 100) == []
+    assert without_ring(page, 5) == []
+    page.page.keyboard.press("Escape")
+    assert without_ring(page, 30) == []

@@ -85,6 +85,11 @@ def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]
     keyed = [name for name in provider_variables(doubles) if name.endswith("_API_KEY")]
     expect(table.locator(".nb-usable tr")).to_have_count(len(keyed))
     expect(table.locator("tr.nb-chosen")).to_contain_text("OneRouter")
+    balance = table.locator('[data-provider="runflow"] [role="status"]')
+    balance.get_by_role("button", name="Balance at Runflow").press("Enter")
+    expect(balance).to_have_text("Balance $100.00")
+    expect(balance).to_be_focused()
+    expect(table.locator('[data-provider="onerouter"] [role="status"]')).to_have_count(0)  # has no free route for it
     page.shoot("prices")
     keyless = table.locator('[data-provider="kie"]')
     expect(keyless.get_by_role("link", name="Get a key ↗")).to_have_attribute("href", re.compile("^https://kie"))
@@ -96,7 +101,22 @@ def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any]
     assert page.widget("ProviderConfig", "provider")["value"] == "runflow"
     assert page.widget("ProviderConfig", "model")["value"] == "nano-banana-pro"
     expect(page.page.locator(".nb-who").first).to_have_text("Runflow · nano-banana-pro")
+    page.page.locator(".nb-who").first.click()
+    expect(balance).to_have_text("Balance $100.00")  # it is known for some minutes
+    page.page.keyboard.press("Escape")
     expect(page.page.get_by_role("button", name="New variation · $0.15")).to_be_visible()
+
+
+def test_the_providers_are_asked_for_once_at_the_start(canvas: Callable[..., Any]) -> None:
+    """Also where a graph that was open last is there again, whose prices need them."""
+    page = canvas()
+    page.load(text_to_image("onerouter"))
+    expect(price(page)).to_contain_text("$")
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    page.open()
+    expect(price(page)).to_contain_text("$")
+    assert sum(url.endswith("/nano_banana/providers") for url in asked) == 1
 
 
 def test_a_stored_picture_is_free_among_the_prices_too(canvas: Callable[..., Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import BOTH_RENDERERS, price, prompted, send_json, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, LOST, in_doubt, price, prompted, send_json, text_to_image
 from playwright.sync_api import Locator, expect
 
 KEY = "sim-failures-on-node"
@@ -23,16 +23,11 @@ EDIT = """() => {
     edit.connect(0, preview, 0);
 }"""
 """The picture that is edited comes from a node that has yet to run."""
-LOST = "[[sim: drop=headers times=1]]"
 
 
 def failed(page: Any) -> Locator:
     found: Locator = page.page.locator('.nb-note[data-tone="bad"]')
     return found
-
-
-def in_doubt(host: Host) -> float:
-    return float(host.get("/nano_banana/spend")["today"]["usd_in_doubt"])
 
 
 @BOTH_RENDERERS

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import bytes_of, open_panel
+from pack.tests.browser.page_parts import bytes_of, open_panel, prompted, text_to_image
 from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 
@@ -167,6 +168,28 @@ def test_the_list_is_narrowed_by_all_that_is_chosen(canvas: Callable[..., Any], 
     search_with(page, "state=refused", lambda: browser.get_by_label("State", exact=True).select_option("refused"))
     expect(tiles).to_have_count(0)
     expect(browser.locator(".nb-fold-button")).to_have_text("1 without a picture, nothing charged", use_inner_text=True)
+    assert page.complaints == []
+
+
+def test_what_was_spent_is_asked_for_when_it_may_have_changed(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Not at each letter of a search, and not at each filter; a picture that comes in asks."""
+    page = canvas()
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url.partition("/nano_banana")[2]))
+    made(bench, "whimbrel")
+    tiles = open_grid(page, "whimbrel")
+    expect(tiles).to_have_count(1)
+    before = asked.count("/spend")
+    assert before >= 1
+    search = page.page.locator(".nb-results input[type=search]")
+    for text in ("whimb", "whim", "wh", "whimbrel"):
+        search_with(page, f"query={text}&", partial(search.fill, text))
+    search_with(page, "favourite=yes", lambda: page.page.get_by_role("button", name="Favourites only").click())
+    expect(tiles).to_have_count(0)
+    assert asked.count("/spend") == before
+    page.load(prompted(text_to_image("onerouter"), "whimbrel, another"))
+    with page.page.expect_response(lambda answer: answer.url.endswith("/nano_banana/spend")):
+        page.queue()
     assert page.complaints == []
 
 

@@ -84,6 +84,8 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     for name in ("runflow", "nanobanana"):
         send_json(bare_host, f"/keys/{name}/default", {"key": CANARY})
     page = canvas(on=bare_host)
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
     page.command("NanoBanana.Settings")
     card = provider_card(page, "runflow")
     expect(card).to_be_visible()
@@ -96,6 +98,9 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     card.get_by_role("button", name="Balance").click()
     expect(card.get_by_text("Balance $100.00")).to_be_visible()
     expect(card.locator(".nb-main")).to_have_count(0)
+    assert sum("by=day" in url for url in asked) == 1, (
+        "a year of spending is asked for once, however often it is drawn again"
+    )
     found = {each["id"]: each for each in bare_host.get("/nano_banana/providers")["providers"]}
     assert found["runflow"]["balance"]["amount"] == 100 and found["runflow"]["balance"]["unit"] == "USD"
     assert found["nanobanana"]["balance"] is None and not found["nanobanana"]["names_balance"]

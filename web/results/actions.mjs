@@ -1,5 +1,4 @@
 /** What can be done with a result: the same in a row, on a tile and in the viewer. */
-import { app } from "/scripts/app.js";
 import { actionButton, button } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { copyText } from "../clipboard.mjs";
@@ -7,7 +6,8 @@ import { ask, pictureUrl } from "../server.mjs";
 import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
 import { insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
-import { fileName } from "./facts.mjs";
+import { actionName, fileName } from "./facts.mjs";
+import { onlyPrompt, runOnly } from "./pay_again.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 /**
@@ -17,7 +17,7 @@ import { fileName } from "./facts.mjs";
  * @property {(id: string) => unknown} forgotten Called once it is forgotten.
  * @property {(result: Result) => unknown} toggleFavourite
  * @property {(result: Result) => unknown} choose For a comparison.
- * @property {() => unknown} changed Called once something about it has changed.
+ * @property {(id: string) => unknown} changed Called once something about it has changed.
  * @property {() => unknown} onCanvas Called once something of it is on the canvas.
  */
 
@@ -51,6 +51,8 @@ export function actionsOf(result, handlers, room = "row") {
   if (whole) add("compare", () => handlers.choose(result));
   add("copy", () => copyText(result.prompt));
   if (!result.running) add("forget", () => forget(result, handlers), "nb-danger");
+  // In a dialog of its own the picture is named by the dialog.
+  if (room === "row") for (const each of found) each.setAttribute("aria-label", actionName(String(each.textContent), result));
   return found;
 }
 
@@ -60,11 +62,13 @@ function inDoubt(result, handlers) {
     ids: [result.id],
     provider: result.provider,
     usd: result.usd,
-    payAgain: async () => {
+    prepare: () => onlyPrompt(result),
+    payAgain: async (part) => {
       await openWorkflow(result);
-      await app.queuePrompt(0);
+      await runOnly(part);
     },
-    withdrawn: handlers.changed,
+    payAgainTitle: t("results.pay_again_title"),
+    withdrawn: () => handlers.changed(result.id),
   });
   return actions.map(actionButton);
 }

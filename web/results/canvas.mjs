@@ -1,5 +1,6 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
+import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
 import { asOneUndoStep, hasLink, isOurs, openGraph, widgetOf } from "../graph.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
@@ -10,9 +11,8 @@ import { t, when } from "../i18n.mjs";
 /** @typedef {[number, number]} Position On the canvas. */
 
 const EDIT = "NanoBananaEdit";
-/** How far left of an edit its new reference stands, and how far below the one before. */
-const BESIDE = 340;
-const BELOW = 380;
+/** The room of a LoadImage node with its picture, which it gets after it is placed. @type {[number, number]} */
+const LOADED = [320, 320];
 
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
 export async function openWorkflow(result) {
@@ -22,12 +22,12 @@ export async function openWorkflow(result) {
   else await /** @type {any} */ (app).loadApiJson(graph.prompt, name);
 }
 
-/** Puts a picture on the canvas as a LoadImage node. @param {Result} result @param {Position} [at] Its middle; else what is in sight. */
+/** Puts a picture on the canvas as a LoadImage node. @param {Result} result @param {Position} [at] Its middle; else a free place in sight. */
 export async function insertPicture(result, at) {
   const name = await copyToInput(result);
   asOneUndoStep(() => {
-    const [x, y] = at ?? middleOfSight();
-    app.canvas.selectNode?.(addLoadImageNode(name, [x - 160, y - 160]));
+    const place = /** @type {Position} */ (at ? [at[0] - LOADED[0] / 2, at[1] - LOADED[1] / 2] : freePlaceInView(openGraph(), LOADED));
+    app.canvas.selectNode?.(addLoadImageNode(name, place));
   });
 }
 
@@ -44,8 +44,7 @@ export async function useAsReference(result, node) {
       toast("warn", t("results.reference"), t("results.no_free_reference", { node: String(edit.title) }));
       return;
     }
-    const before = edit.inputs.slice(0, slot).filter((/** @type {any} */ input) => isReference(input.name)).length;
-    const load = addLoadImageNode(name, [edit.pos[0] - BESIDE, edit.pos[1] + before * BELOW]);
+    const load = addLoadImageNode(name, freePlaceBeside(edit, LOADED, "left"));
     load.connect(0, edit, slot);
     const input = String(edit.inputs[slot].name).replace(/^images\./, "");
     toast("success", t("results.reference"), t("results.is_reference", { node: String(edit.title), input }));
@@ -88,12 +87,6 @@ function setFile(node, name) {
   widget.callback?.(name);
 }
 
-/** @returns {Position} */
-function middleOfSight() {
-  const [left = 0, top = 0, width = 0, height = 0] = app.canvas.ds.visible_area;
-  return [left + width / 2, top + height / 2];
-}
-
 const selectedEdit = () => Object.values(app.canvas.selected_nodes ?? {}).find(isEdit);
 
 function onlyEdit() {
@@ -103,8 +96,7 @@ function onlyEdit() {
 
 function addEdit() {
   const node = /** @type {any} */ (window).LiteGraph.createNode(EDIT);
-  const [x, y] = middleOfSight();
-  node.pos = [x, y - 160];
+  node.pos = freePlaceInView(openGraph(), node.size);
   openGraph().add(node);
   app.canvas.selectNode?.(node);
   return node;

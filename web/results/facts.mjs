@@ -35,6 +35,9 @@ export const shortModel = (model) => model.replace(/^.*\//, "").replace(/-(text|
 /** @param {Result} result */
 export const modelLine = (result) => `${result.label} · ${shortModel(result.model)}`;
 
+/** What "≈" means; "" where the price is the provider's own. @param {Result} result */
+export const costMeaning = ({ role, usd, exact }) => (role !== "extra" && usd && !exact ? t("results.listed_price") : "");
+
 /** @param {Result} result */
 export const costLine = (result) => [costOf(result), when(result.created)].filter(Boolean).join(" · ");
 
@@ -46,9 +49,18 @@ export function fileName({ created, model, id, format }) {
   return `${day}-${shortModel(model).replace(/[^\w.-]/g, "_")}-${id.slice(0, 8)}.${format || "bin"}`;
 }
 
+/** How a screen reader names a button of a picture among those of other pictures. @param {string} action @param {Result} result */
+export const actionName = (action, result) => t("results.action_name", { action, prompt: shortPrompt(result) });
+
+/** @param {Result} result */
+const shortPrompt = (result) => result.prompt.slice(0, 200);
+
+/** How a screen reader names a picture in a row. @param {Result} result */
+export const openName = (result) => t("results.open_name", { prompt: shortPrompt(result) });
+
 /**
  * How a screen reader names a picture.
  * @param {Result} result @param {number} place From 1. @param {number} count
  */
 export const pictureName = (result, place, count) =>
-  t("results.picture_name", { n: place, count, prompt: result.prompt.slice(0, 200) });
+  t("results.picture_name", { n: place, count, prompt: shortPrompt(result) });

@@ -5,8 +5,7 @@ import { VirtualList } from "../virtual_list.mjs";
 import { menu } from "../menu.mjs";
 import { toast } from "../toasting.mjs";
 import { ask, errorText } from "../server.mjs";
-import { t, spentOf } from "../i18n.mjs";
-import { openSpending } from "../spending/overview.mjs";
+import { t } from "../i18n.mjs";
 import { actionsOf } from "./actions.mjs";
 import { Choice } from "./choice.mjs";
 import { hasFailed, moneyMayBeLost, pictureName } from "./facts.mjs";
@@ -14,6 +13,7 @@ import { Filters } from "./filters.mjs";
 import { folded, foldLine, isFold } from "./folding.mjs";
 import { ResultPages } from "./pages.mjs";
 import { resultRow, ROW_HEIGHT } from "./row.mjs";
+import { SpentToday } from "./spent_today.mjs";
 import { toggleFavourite } from "./star.mjs";
 import { tile, TILE } from "./tile.mjs";
 import { Viewer } from "./viewer.mjs";
@@ -48,14 +48,15 @@ export class Gallery {
     this.current = "";
     /** @type {Viewer | null} */
     this.viewer = null;
-    this.timer = 0;
+    /** What waits until nothing more happens for a moment. */
+    this.timers = { narrow: 0, refresh: 0 };
     this.pages = new ResultPages(() => this.filter(), () => this.resultsChanged());
     this.count = el("span", { class: "nb-quiet" });
     this.search = el("input", { type: "search", placeholder: t("results.search"), "aria-label": t("results.search") });
-    this.search.addEventListener("input", () => this.later("begin"));
-    this.filters = new Filters(() => this.reload());
+    this.search.addEventListener("input", () => this.debounce("narrow", () => this.narrow()));
+    this.filters = new Filters(() => this.narrow());
     this.choice = new Choice(() => this.list.show(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
-    this.spent = button("", openSpending, { class: "nb-link nb-quiet", title: t("chart.title"), hidden: true });
+    this.spent = new SpentToday();
     this.empty = el("p", { class: "nb-quiet nb-empty" });
     this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
     /** @type {VirtualList<Result | Fold>} */
@@ -71,7 +72,7 @@ export class Gallery {
       el(
         "div",
         { class: "nb-results" },
-        el("header", { class: "nb-row" }, el("h2", {}, t("results.heading")), this.count, el("span", { class: "nb-space" }), this.spent),
+        el("header", { class: "nb-row" }, el("h2", {}, t("results.heading")), this.count, el("span", { class: "nb-space" }), this.spent.root),
         el(
           "div",
           { class: "nb-row" },
@@ -114,21 +115,27 @@ export class Gallery {
   }
 
   /** Loads the first page and today's sum. @param {"begin" | "refresh"} [how] A refresh leaves everything where it is. */
-  reload(how = "begin") {
+  async reload(how = "begin") {
     this.filters.showCount();
-    void this.load(how);
-    ask("/spend")
-      .then((spent) => {
-        this.spent.hidden = false;
-        this.spent.textContent = `${t("spend.today")} ${spentOf(spent.today.usd, spent.caps.day)}`;
-      })
-      .catch(() => undefined); // the list says what is wrong
+    void this.spent.refresh();
+    await this.load(how);
   }
 
-  /** @param {"begin" | "refresh"} [how] Once nothing more happens for a moment. */
-  later(how = "refresh") {
-    window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.reload(how), DEBOUNCE_MS);
+  /** What is asked for has changed: the list is another one, and what was spent is the same. */
+  narrow() {
+    this.filters.showCount();
+    void this.load("begin");
+  }
+
+  /** Something new may have come in. */
+  later() {
+    this.debounce("refresh", () => void this.reload("refresh"));
+  }
+
+  /** @param {"narrow" | "refresh"} which @param {() => void} work Done once nothing more happens for a moment. */
+  debounce(which, work) {
+    window.clearTimeout(this.timers[which]);
+    this.timers[which] = window.setTimeout(work, DEBOUNCE_MS);
   }
 
   /** @param {"begin" | "refresh"} how */
@@ -240,20 +247,23 @@ export class Gallery {
     const handlers = {
       recover: async (/** @type {string} */ id) => {
         await this.work.recover(id);
-        this.reload("refresh");
+        await this.reload("refresh");
       },
       read: (/** @type {string} */ id) => this.work.read(id),
       forgotten: (/** @type {string} */ id) => {
         this.viewer?.leave(id);
         this.pages.remove(id);
-        this.reload("refresh");
+        void this.reload("refresh");
       },
       toggleFavourite: (/** @type {Result} */ each) => this.toggleFavourite(each),
       choose: (/** @type {Result} */ each) => {
         this.choice.toggle(each);
         this.viewer?.dialog.close();
       },
-      changed: () => this.reload("refresh"),
+      changed: async (/** @type {string} */ id) => {
+        await this.reload("refresh");
+        this.focusResult(id);
+      },
       onCanvas: () => this.viewer?.dialog.close(),
     };
     return actionsOf(result, handlers, room);
@@ -316,11 +326,17 @@ export class Gallery {
     inner.focus({ preventScroll: true });
   }
 
+  /** Gives the focus to a result, or to the line behind which it is folded. @param {string} id */
+  focusResult(id) {
+    const shown = this.indexOf(id);
+    this.focus(shown >= 0 ? shown : this.list.items.findIndex((each) => isFold(each) && each.folded.includes(id)));
+  }
+
   /** @param {string} question @param {() => string} which */
   async forgetMany(question, which) {
     if (!(await confirmDialog(t(question), t("results.forget")))) return;
     const answer = await ask(`/results?${which()}`, { method: "DELETE" });
     toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
-    this.reload();
+    void this.reload();
   }
 }

@@ -5,15 +5,15 @@ import { t } from "../i18n.mjs";
 import { localizedText } from "../messages.mjs";
 import { makeDraggable } from "./drag.mjs";
 import { star } from "./star.mjs";
-import { costLine, modelLine, moneyMayBeLost, stateOf } from "./facts.mjs";
+import { costLine, costMeaning, modelLine, moneyMayBeLost, openName, stateOf } from "./facts.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
 export const ROW_HEIGHT = 146;
 const THUMBNAIL = 256;
 
-/** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text */
-const line = (text) => el("p", { class: "nb-quiet nb-line", title: text }, text);
+/** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text @param {string} [meaning] */
+const line = (text, meaning = "") => el("p", { class: "nb-quiet nb-line", title: [text, meaning].filter(Boolean).join("\n") }, text);
 
 /**
  * @param {Result} result @param {HTMLElement[]} buttons
@@ -31,7 +31,7 @@ export function resultRow(result, buttons, { open, toggleFavourite }) {
       { class: "nb-result-facts" },
       el("p", { class: "nb-prompt", title: result.prompt }, result.prompt),
       line(modelLine(result)),
-      line(costLine(result)),
+      line(costLine(result), costMeaning(result)),
       result.role === "extra" ? el("p", { class: "nb-quiet nb-line", title: t("results.extra_title") }, t("results.extra")) : null,
       state ? el("p", { class: "nb-state", "data-tone": tone, title: moneyMayBeLost(result) ? undefined : state }, state) : null,
       result.answer ? el("p", { class: "nb-quiet nb-said" }, localizedText(result.reason)) : null,
@@ -47,7 +47,7 @@ export function resultRow(result, buttons, { open, toggleFavourite }) {
 export function thumbnail(result, open) {
   if (!result.picture) return el("div", { class: "nb-thumbnail" }, el("span", { class: "nb-no-picture" }, result.running ? "…" : "?"));
   const image = el("img", { src: pictureUrl(result.id, THUMBNAIL), alt: result.prompt, loading: "lazy", decoding: "async", draggable: "false" });
-  const facts = { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener", draggable: "true" };
+  const facts = { class: "nb-thumbnail", href: pictureUrl(result.id), target: "_blank", rel: "noopener", draggable: "true", "aria-label": openName(result) };
   const link = el("a", facts, image);
   makeDraggable(link, result);
   link.addEventListener("click", (event) => {

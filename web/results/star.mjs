@@ -2,6 +2,7 @@
 import { el, icon } from "../dom.mjs";
 import { ask } from "../server.mjs";
 import { t } from "../i18n.mjs";
+import { actionName } from "./facts.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
@@ -15,6 +16,13 @@ export async function toggleFavourite(result) {
 /** @param {Result} result @param {() => unknown} toggle */
 export function star(result, toggle) {
   const name = t("results.favourite");
-  const facts = { type: "button", class: "nb-star", "aria-pressed": String(result.favourite), "aria-label": name, title: name, tabindex: "-1" };
+  const facts = {
+    type: "button",
+    class: "nb-star",
+    "aria-pressed": String(result.favourite),
+    "aria-label": actionName(name, result),
+    title: name,
+    tabindex: "-1",
+  };
   return el("button", { ...facts, onclick: toggle }, icon(result.favourite ? "pi-star-fill" : "pi-star"));
 }

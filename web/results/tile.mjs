@@ -1,6 +1,6 @@
 /** A picture of the grid. */
 import { el, icon } from "../dom.mjs";
-import { costOf, shortModel, stateOf } from "./facts.mjs";
+import { actionName, costOf, shortModel, stateOf } from "./facts.mjs";
 import { thumbnail } from "./row.mjs";
 import { star } from "./star.mjs";
 import { t } from "../i18n.mjs";
@@ -26,14 +26,14 @@ export function tile(result, { open, choose, toggleFavourite }) {
     { class: "nb-tile", "data-id": result.id, title: result.prompt },
     picture,
     result.picture ? star(result, toggleFavourite) : null,
-    result.picture ? chooseButton(choose) : null,
+    result.picture ? chooseButton(result, choose) : null,
     el("p", { class: "nb-quiet nb-line nb-tile-words", title: state || facts }, state || facts),
   );
 }
 
-/** Marks a picture as one of the two that are compared. @param {() => void} choose */
-function chooseButton(choose) {
+/** Marks a picture as one of the two that are compared. @param {Result} result @param {() => void} choose */
+function chooseButton(result, choose) {
   const name = t("results.choose");
-  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": name, title: name, tabindex: "-1" };
+  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": actionName(name, result), title: name, tabindex: "-1" };
   return el("button", { ...facts, onclick: choose }, icon("pi-check"));
 }

@@ -8,6 +8,7 @@ import { toast } from "../toasting.mjs";
 import { t } from "../i18n.mjs";
 import { permissionsSection } from "./permissions.mjs";
 import { providersSection } from "./providers.mjs";
+import { spendOverview } from "../spending/overview.mjs";
 import { spendingSection } from "./spending.mjs";
 import { storageSection } from "./storage.mjs";
 
@@ -18,6 +19,7 @@ import { storageSection } from "./storage.mjs";
  *   damage: string, multi_user: boolean, hosts: { accepted: string[], named: string, variable: string },
  *   allowed_models: { provider: string, label: string, wire: string, price: number, source: string }[],
  *   results?: { pictures: number, bytes: number, free: number | null },
+ *   overview: () => Promise<HTMLElement>,
  *   save: (changes: Record<string, unknown>) => Promise<void>, change: (changes: Record<string, unknown>) => Promise<void>,
  *   redraw: () => Promise<void> }} Shared
  */
@@ -30,12 +32,24 @@ export function settingsPanel(provider, setting) {
   const root = stopKeyPropagation(el("div", { class: "nb-settings" }, el("p", { class: "nb-quiet" }, "…")));
   let wanted = provider;
   let looked = setting;
+  /** The chart of what was spent and the bill, made once: no setting changes them. @type {Promise<HTMLElement> | undefined} */
+  let overview;
+  const overviewOnce = async () => {
+    overview ??= spendOverview();
+    try {
+      return await overview;
+    } catch (error) {
+      overview = undefined; // the next redraw asks again
+      throw error;
+    }
+  };
   const redraw = async () => {
     try {
       const [found] = await Promise.all([ask("/settings"), providerStore.refresh()]);
       /** @type {Shared} */
       const shared = {
         ...found,
+        overview: overviewOnce,
         redraw,
         save: (changes) => ask("/settings", { method: "PUT", body: changes }),
         change: async (changes) => {

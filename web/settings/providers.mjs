@@ -1,9 +1,10 @@
 /** Every provider: its keys, its address, its place in the order of `auto`. Keys are written and never read back. */
 import { button, el } from "../dom.mjs";
 import { confirmDialog, openDialog } from "../dialog.mjs";
+import { balanceChip } from "../balance.mjs";
 import { hasValue, providerStore } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
-import { balanceText, money, t, when } from "../i18n.mjs";
+import { money, t, when } from "../i18n.mjs";
 import { field } from "./field.mjs";
 import { providerForm } from "./form.mjs";
 import { addedModels, modelForm } from "./models.mjs";
@@ -177,18 +178,12 @@ function keyRow(shared, provider, key, opened) {
     ].filter((each) => each !== null),
   );
   box.append(
-    el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, balanceChip(key), el("span", { class: "nb-quiet" }, source), actions),
+    el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, balanceChip(key.balance), el("span", { class: "nb-quiet" }, source), actions),
     statusLine,
   );
   if (opened && key.state !== "environment") enter();
   return box;
 }
-
-/** What the account has, where it was asked minutes ago. @param {KeyState} key */
-const balanceChip = ({ balance }) =>
-  balance
-    ? el("span", { class: "nb-chip", title: when(balance.when) }, t("balance.is", { balance: balanceText(balance) }))
-    : null;
 
 /**
  * A field that a key is typed into; emptied as soon as it is sent.

@@ -3,12 +3,11 @@ import { el } from "../dom.mjs";
 import { labelOf } from "../provider_store.mjs";
 import { ask } from "../server.mjs";
 import { money, t, spentOf } from "../i18n.mjs";
-import { spendOverview } from "../spending/overview.mjs";
 import { setting } from "./field.mjs";
 
 /** @param {import("./panel.mjs").Shared} shared */
 export async function spendingSection(shared) {
-  const [spent, overview] = await Promise.all([ask("/spend?by=provider&days=30"), spendOverview()]);
+  const [spent, overview] = await Promise.all([ask("/spend?by=provider&days=30"), shared.overview()]);
   /** @param {{ pictures: number, usd: number, usd_in_doubt: number }} sum @param {number | null | undefined} cap */
   const words = (sum, cap) => {
     const parts = [spentOf(sum.usd, cap), t("spend.pictures", { n: sum.pictures })];

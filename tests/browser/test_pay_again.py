@@ -1,0 +1,96 @@
+"""The buttons of a picture that may have been charged, in the results panel: pay again, forget it, the usage page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pack.dev.comfy_host import Host
+from pack.tests.browser.page_parts import BOTH_RENDERERS, LOST, in_doubt, open_panel, prompted, row, text_to_image
+from playwright.sync_api import expect
+
+EDITED = """([prompt]) => {
+    const graph = window.app.graph;
+    const find = (kind) => graph.nodes.find((node) => node.type === kind);
+    const edit = window.LiteGraph.createNode('NanoBananaEdit');
+    const show = window.LiteGraph.createNode('PreviewImage');
+    graph.add(edit);
+    graph.add(show);
+    edit.pos = [1400, 100];
+    show.pos = [1900, 100];
+    const input = (name) => edit.inputs.findIndex((each) => each.name === name);
+    edit.widgets.find((widget) => widget.name === 'prompt').value = prompt;
+    find('NanoBananaGenerate').connect(0, edit, input('images.image_1'));
+    find('ProviderConfig').connect(0, edit, input('provider'));
+    edit.connect(0, show, 0);
+}"""
+"""An edit that goes on from the picture, and has no picture of its own yet."""
+FOCUS_IN_ROW = """(prompt) =>
+    document.activeElement.closest('.nb-result')?.querySelector('.nb-prompt').textContent === prompt"""
+
+
+@BOTH_RENDERERS
+def test_paying_again_is_for_that_picture_alone(
+    canvas: Callable[..., Any], doubles: Any, host: Host, vue: bool
+) -> None:
+    """The node that made it runs, in its workflow, and nothing that goes on from it."""
+    page = canvas(vue=vue)
+    prompt, later = f"A dotterel, {page.look} {LOST}", f"A dotterel at night, {page.look}"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.page.evaluate(EDITED, [later])
+    assert page.queue()["status"]["status_str"] == "error"
+    page.load(text_to_image("offline"))
+    open_panel(page)
+    card = row(page, prompt)
+    again = card.get_by_role("button", name=f"Pay again $0.08: {prompt}")
+    assert "Runs only the node that makes this picture" in str(again.get_attribute("title"))
+    page.shoot("pay-again")
+    entry = page.queue(press=again.click)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+    kinds = sorted(node["class_type"] for node in entry["prompt"][2].values())
+    assert kinds == ["NanoBananaGenerate", "PreviewImage", "ProviderConfig"]
+    assert doubles.request_log(prompt=prompt)["paid_images"] >= 1 and not doubles.request_log(prompt=later)["requests"]
+    toast = page.page.locator(".p-toast-message").filter(has_text="Asked for again")
+    expect(toast).to_contain_text("what feeds it runs")
+    assert {"NanoBananaGenerate", "NanoBananaEdit"} < {node["type"] for node in page.workflow()["nodes"]}
+    expect(row(page, prompt).locator("img")).to_be_visible()
+    page.shoot("paid-again")
+    assert page.complaints == []
+
+
+def test_a_charge_that_was_none_leaves_the_sums(canvas: Callable[..., Any], host: Host) -> None:
+    """With the keyboard: the page of the provider, then forget it; the focus goes on from that picture."""
+    page = canvas()
+    prompt = "A stint, lost [[sim: drop=headers]]"
+    before = in_doubt(host)
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.queue()
+    assert in_doubt(host) > before
+    open_panel(page)
+    page.page.locator(".nb-results input[type=search]").fill("stint")
+    card = row(page, prompt)
+    expect(page.page.locator(".nb-result")).to_have_count(1)
+    names = card.get_by_role("button").evaluate_all("(all) => all.map((each) => each.ariaLabel)")
+    assert len(names) > 4 and all(name.endswith(f": {prompt}") for name in names)
+    page.page.evaluate("() => { window.opened = []; window.open = (...given) => void window.opened.push(given); }")
+    card.get_by_role("button", name="Usage page").press("Enter")
+    page.page.wait_for_function("() => window.opened.length === 1")
+    assert page.page.evaluate("() => window.opened[0]") == [
+        "https://app.onerouter.pro/activity",
+        "_blank",
+        "noopener,noreferrer",
+    ]
+    forget = card.get_by_role("button", name="I was not charged")
+    forget.press("Enter")
+    dialog = page.page.get_by_role("alertdialog")
+    expect(dialog).to_contain_text("Look at the provider's usage page first")
+    page.page.keyboard.press("Escape")
+    expect(forget).to_be_focused()
+    forget.press("Enter")
+    dialog.get_by_role("button", name="I was not charged").press("Enter")
+    expect(card).to_contain_text("You said that it was not charged")
+    expect(card.get_by_role("button", name="Pay again")).to_have_count(0)
+    page.page.wait_for_function(FOCUS_IN_ROW, arg=prompt)
+    page.shoot("withdrawn")
+    assert in_doubt(host) == before
+    assert page.complaints == []
