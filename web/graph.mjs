@@ -148,8 +148,18 @@ export function asOneUndoStep(work) {
   }
 }
 
+/** The same for work that waits for the page in between. @param {() => Promise<void>} work */
+export async function asOneUndoStepAsync(work) {
+  app.canvas?.emitBeforeChange();
+  try {
+    await work();
+  } finally {
+    app.canvas?.emitAfterChange();
+  }
+}
+
 /** @param {Graph} graph @param {number | null | undefined} id @returns {Graph | undefined} A link. */
-function linkOf(graph, id) {
+export function linkOf(graph, id) {
   if (id === null || id === undefined) return undefined;
   return graph?.getLink?.(id) ?? graph?.links?.get?.(id) ?? graph?.links?.[id];
 }

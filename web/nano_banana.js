@@ -8,6 +8,7 @@ import { isConfig, isImageNode, isOurs } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
+import { isPartnerNode, useMyOwnKey } from "./partner_nodes.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { translatePlaceholders } from "./placeholders.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
@@ -112,7 +113,7 @@ app.registerExtension({
     api.addEventListener("graphChanged", scheduleEstimates);
     document.addEventListener("subgraph-opened", scheduleEstimates); // it may have been opened from another one of its nodes
     void showIdConflicts().catch((error) => console.warn("Nano Banana:", error.message));
-    await providerStore.refresh().catch((error) => console.warn("Nano Banana:", error.message));
+    await providerStore.ensure().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {
     if (!isOurs(node)) return;
@@ -134,6 +135,7 @@ app.registerExtension({
     scheduleEstimates();
   },
   getNodeMenuItems(node) {
+    if (isPartnerNode(node)) return [{ content: t("menu.own_key"), callback: () => void useMyOwnKey(node) }];
     if (!isOurs(node)) return [];
     const items = [
       { content: t("menu.settings"), callback: () => openSettings() },
