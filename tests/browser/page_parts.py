@@ -45,7 +45,9 @@ COLOURS = r"""
     };
 """
 """How well a colour is told from the ground of an element, for scripts of the page."""
-TOO_WEAK = f"() => {{{COLOURS}" + r"""
+TOO_WEAK = (
+    f"() => {{{COLOURS}"
+    + r"""
     const weak = [];
     const measure = (element, colour, text) => {
         const found = contrast(colour, ground(element));
@@ -65,6 +67,7 @@ TOO_WEAK = f"() => {{{COLOURS}" + r"""
     }
     return [count, weak];
 }"""
+)
 
 
 def example(name: str) -> dict[str, Any]:

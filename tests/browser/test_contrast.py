@@ -9,7 +9,6 @@ import pytest
 from pack.tests.browser.page_parts import COLOURS, open_panel, price, prompted, provider_card, text_to_image, weak
 from playwright.sync_api import expect
 
-
 WITHOUT_RING = (
     """() => {"""
     + COLOURS

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.test_costs import BOTH
-from pack.tests.browser.test_settings import text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, text_to_image
 
 MADE = """([kind, values]) => {
     const { app, LiteGraph } = window;
@@ -69,7 +68,7 @@ KINDS = {
 }
 
 
-@BOTH
+@BOTH_RENDERERS
 def test_a_partner_s_node_becomes_ours_and_back(canvas: Callable[..., Any], vue: bool) -> None:
     """In one step: Undo brings the old node back with its links, Redo ours."""
     page = canvas(vue=vue)
