@@ -1,4 +1,4 @@
-"""The entry point: three nodes and the browser side."""
+"""The entry point: four nodes and the browser side."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from comfy_api.latest import ComfyExtension, io
 
 from . import comfyui, routes
 from .nodes import id_conflicts
+from .nodes.conversation import NanoBananaConversation
 from .nodes.edit import NanoBananaEdit
 from .nodes.generate import NanoBananaGenerate
 from .nodes.provider_config import ProviderConfig
 
 WEB_DIRECTORY = "./web"
-NODES: list[type[io.ComfyNode]] = [NanoBananaGenerate, NanoBananaEdit, ProviderConfig]
+NODES: list[type[io.ComfyNode]] = [NanoBananaGenerate, NanoBananaEdit, ProviderConfig, NanoBananaConversation]
 
 
 class NanoBanana(ComfyExtension):

@@ -14,7 +14,7 @@ from .custom_providers.providers_file import ProvidersFile, read_providers_file
 from .custom_providers.settings_form import known_specs
 from .errors import ConfigError, LedgerFailed, NanoBananaError
 from .errors.messages import msg
-from .execution import charge, key_verdicts
+from .execution import charge, conversations, key_verdicts
 from .execution.balance import Balances
 from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
@@ -36,6 +36,7 @@ from .planning.resolver import ProviderResolver
 from .providers import BUILT_IN
 from .providers.spec import ProviderSpec
 from .request import Request
+from .request.conversation import Branch
 
 log = logging.getLogger("nano_banana")
 
@@ -225,6 +226,21 @@ class Engine:
         call.run()
         worst = call.outcome.first_error
         return ReadAgain(len(call.outcome.images), worst.reason if worst else "")
+
+    def branch_after(self, task: ImageTask) -> Branch:
+        """What a conversation goes on from after a finished task."""
+        return conversations.branch_after(self.ledger, task)
+
+    def branch_of(self, content: str) -> Branch | None:
+        """What a conversation goes on from at a stored picture, given by the SHA-256 of its bytes; None where it isn't here."""
+        found = self.ledger.of_content(content)
+        with_turn = (stored for stored in found if self.ledger.turns.read(stored.file, stored.uid) is not None)
+        stored = next(with_turn, found[0] if found else None)
+        try:
+            return conversations.stored_branch(self.ledger, stored) if stored else None
+        except (OSError, ValueError) as error:
+            log.warning("the picture %s can't be read: %s", content, type(error).__name__)
+            return None
 
     def recover(self, *, however_old: bool = False) -> Recovery:
         """Fetches pictures that were paid before this process began, with free requests only. Returns at once.

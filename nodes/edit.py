@@ -11,6 +11,7 @@ from .. import comfyui
 from ..core.errors import Impossible
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
+from ..core.request.conversation import Conversation
 from .alignment import OFF, SHIFT, SHIFT_AND_SCALE
 from .edit_batch import EditBatch, EditOptions
 from .execution import incomplete_runs, run_node
@@ -21,6 +22,7 @@ from .inputs import (
     KEEP,
     ORIGINAL,
     latest,
+    latest_outputs,
     options_of,
     outputs,
     prompt,
@@ -34,7 +36,7 @@ from .list_element import NodeRequests
 from .output_size import AS_RETURNED, MATCH, MULTIPLES, OUTPUT_SIZES
 from .reference_groups import EACH, MAX_IMAGES, PAIRED, SOCKETS, TOGETHER
 from .value_checks import wrong
-from .values import UNCONNECTED, checked, provider_of
+from .values import UNCONNECTED, checked, conversation_of, provider_of
 
 NO_HINT, MASK_AS_REFERENCE = "none", "as last reference"
 WHOLE_IMAGE, MASKED_REGION = "whole image", "masked region"
@@ -57,6 +59,7 @@ class NanoBananaEdit(io.ComfyNode):
                 *outputs(),
                 io.Image.Output("originals", is_output_list=True, tooltip="The input frame of each result."),
                 thoughts(),
+                *latest_outputs(),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share an entry of the host's cache otherwise, and one may be stuck with a failure of the other.
@@ -98,6 +101,7 @@ class NanoBananaEdit(io.ComfyNode):
         with_text: bool = False,
         temperature: float = -1.0,
         top_p: float = -1.0,
+        conversation: Conversation | None = UNCONNECTED,
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
@@ -112,9 +116,10 @@ class NanoBananaEdit(io.ComfyNode):
             choice = provider_of("provider", provider)
             linked = linked_images(cls.hidden, images or {})
             painted = mask_of(mask)
+            said = conversation_of("conversation", conversation)
             folded, notices = seed_of(values["seed"])
             options = _edit_options(values, folded, has_mask=painted is not None)
-            edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted))
+            edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted, said))
             _check_failure_mode(values["on_failure"], options.batch_mode)
             return NodeRequests(
                 edit.requests,

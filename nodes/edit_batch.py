@@ -11,15 +11,17 @@ from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.images.picture import Picture
 from ..core.request import Cutter, Options, Request
+from ..core.request.conversation import Conversation
 from . import tensors
 from .alignment import OFF
+from .branches import with_branches
 from .compositing import CompositeOptions, Compositor
 from .edit_masks import region_needs_mask, validated_masks
 from .frame_cutter import FrameCutter
 from .outpaint import Padding, padding_mask, padding_of
 from .output_image import OutputImage
 from .output_size import cut_to_multiple
-from .reference_groups import SOCKETS, frame_name, reference_groups, reference_sources
+from .reference_groups import SOCKETS, TOGETHER, frame_name, reference_groups, reference_sources
 
 MASK_PROMPT = "The last picture is a mask of the first picture: change only what is white in it."
 """Added to the prompt where the mask is sent as the last reference."""
@@ -50,7 +52,13 @@ class EditOptions:
 class EditBatch:
     """The requests of one edit, with the frame and the mask that each result is composited with."""
 
-    def __init__(self, options: EditOptions, images: dict[str, torch.Tensor], mask: torch.Tensor | None) -> None:
+    def __init__(
+        self,
+        options: EditOptions,
+        images: dict[str, torch.Tensor],
+        mask: torch.Tensor | None,
+        conversation: Conversation | None = None,
+    ) -> None:
         """Groups the frames into requests as batch_mode says. `images`: the connected ones by socket. Raises Impossible."""
         sockets = sorted(images, key=SOCKETS.__getitem__)
         if not sockets or sockets[0] != "image_1":
@@ -75,7 +83,7 @@ class EditBatch:
         if options.align != OFF and not options.match_first:
             self.notices.append(msg("alignment.left_out"))
         cutters = self._cutters(options, groups)
-        self.requests = [
+        requests = [
             Request(
                 "edit",
                 prompt,
@@ -89,6 +97,7 @@ class EditBatch:
             )
             for index, (group, cutter, names) in enumerate(zip(groups, cutters, sources, strict=True))
         ]
+        self.requests = with_branches(requests, conversation, is_each=options.batch_mode != TOGETHER)
         self._compositor = Compositor(
             self._originals,
             self._masks,

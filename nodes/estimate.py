@@ -149,6 +149,10 @@ class NodeEstimate:
         if self._stand_ins and not prompt.strip():
             prompt = "(not written yet)"
         groups: list[list[Picture]] = [[]]
+        operation = self._operation
+        if "conversation" in self._inputs:  # its turns aren't known before the run; it edits a picture
+            self._known = False
+            operation, groups = "edit", [[unknown_picture()]]
         if self._operation == "edit":
             groups = self._groups(values["batch_mode"])
             if values["mask_hint"] == MASK_AS_REFERENCE and "mask" in self._inputs and prompt.strip():
@@ -161,8 +165,7 @@ class NodeEstimate:
                 self._references.sort_by_number()
         options, (seed, _), count = options_of(values), seed_of(values["seed"]), values["num_images"]
         return [
-            Request(self._operation, prompt, options, seed, count, tuple(group), index)
-            for index, group in enumerate(groups)
+            Request(operation, prompt, options, seed, count, tuple(group), index) for index, group in enumerate(groups)
         ]
 
     def _regions(self, groups: list[list[Picture]]) -> list[list[Picture]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -10,7 +11,9 @@ from ..core.errors import Impossible
 from ..core.execution.image_task import ImageTask
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
+from ..core.request.conversation import Conversation
 from . import tensors
+from .branches import with_branches
 from .execution import incomplete_runs, run_node
 from .inputs import (
     BLOCK,
@@ -18,6 +21,7 @@ from .inputs import (
     FAIL,
     KEEP,
     latest,
+    latest_outputs,
     options_of,
     outputs,
     prompt,
@@ -29,7 +33,7 @@ from .inputs import (
 )
 from .list_element import NodeRequests
 from .output_image import OutputImage
-from .values import UNCONNECTED, checked, provider_of
+from .values import UNCONNECTED, checked, conversation_of, provider_of
 
 
 class NanoBananaGenerate(io.ComfyNode):
@@ -45,7 +49,7 @@ class NanoBananaGenerate(io.ComfyNode):
             "Each new picture is paid to that provider; a picture that was paid for is not paid again.",
             search_aliases=["text to image api", "gemini image", "nano banana", "imagen"],
             inputs=inputs(),
-            outputs=[*outputs(), thoughts()],
+            outputs=[*outputs(), thoughts(), *latest_outputs()],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
             # Two equal nodes share an entry of the host's cache otherwise, and one may be stuck with a failure of the other.
             # To run both costs nothing more: the journal makes them one paid request.
@@ -76,6 +80,7 @@ class NanoBananaGenerate(io.ComfyNode):
         with_text: bool = False,
         temperature: float = -1.0,
         top_p: float = -1.0,
+        conversation: Conversation | None = UNCONNECTED,
         **unknown: Any,
     ) -> io.NodeOutput:
         given = locals()
@@ -86,14 +91,21 @@ class NanoBananaGenerate(io.ComfyNode):
             values = checked(inputs(), given)
             choice = provider_of("provider", provider)
             folded, notices = seed_of(values["seed"])
+            said = conversation_of("conversation", conversation)
             request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
-            return NodeRequests([request], choice, _output, notices=notices)
+            requests = [_operation(each) for each in with_branches([request], said)]
+            return NodeRequests(requests, choice, _output, notices=notices)
 
         return await run_node(cls.hidden, "generate", requested, on_failure)
 
 
 def inputs() -> list[io.Input]:
     return [prompt(), provider(), *shared([KEEP, FAIL, BLOCK]), *latest()]
+
+
+def _operation(request: Request) -> Request:
+    """A request that goes on from a picture edits it."""
+    return replace(request, operation="edit") if request.branch and request.branch.turns else request
 
 
 def _output(task: ImageTask) -> OutputImage:

@@ -16,6 +16,7 @@ from ..core.request import MAX_SEED, Options, folded_seed
 
 CATEGORY = "image/nano banana"
 Provider = io.Custom("NANO_BANANA_PROVIDER")
+ConversationSocket = io.Custom("NANO_BANANA_CONVERSATION")
 
 KEEP, FAIL, BLOCK, ORIGINAL = "keep what succeeded", "fail", "stop this branch", "keep the original frame"
 THOUGHTS_OUTPUT: dict[Operation, int] = {"generate": 4, "edit": 5}
@@ -174,6 +175,12 @@ def latest() -> list[io.Input]:
             advanced=True,
             tooltip="How much of what is likely the model chooses from, up to 1. Below 0: the provider's own, nothing is sent.",
         ),
+        ConversationSocket.Input(
+            "conversation",
+            optional=True,
+            tooltip="Goes on from earlier pictures: the output of another node of these. One branch is for every picture, "
+            "several are for one picture each. Where a provider takes no turns, the last picture goes as picture 1.",
+        ),
     ]
 
 
@@ -196,6 +203,17 @@ def thoughts() -> io.Output:
         tooltip="What the model drew while thinking, where the provider sends it: one batch when all share a size, else one "
         "by one. Nothing runs behind it when there are no drafts.",
     )
+
+
+def latest_outputs() -> list[io.Output]:
+    """What both nodes got after 0.1, behind their other outputs."""
+    return [
+        ConversationSocket.Output(
+            "conversation",
+            is_output_list=True,
+            tooltip="What was said up to each picture. Connect it to the next Nano Banana node to go on from there.",
+        ),
+    ]
 
 
 def options_of(values: dict[str, Any]) -> Options:

@@ -21,6 +21,7 @@ from ..core.ledger.types import dollars
 from ..core.providers.spec import Operation
 from . import tensors
 from .alignment import alignment_notices
+from .branches import continued
 from .output_image import OutputImage
 from .reference_groups import reference_facts
 
@@ -64,6 +65,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
         values.append([torch.stack(originals)] if is_one_batch else [frame.unsqueeze(0) for frame in originals])
     drafts = [tensors.image(draft.pixels) for each in images for draft in each.task.drafts]
     values.append(tensors.batches(drafts, device, dtype) if drafts else _no_drafts(place))
+    values.append(continued([each.task for each in images], is_one_batch=is_one_batch))
     return io.NodeOutput(*values, ui=_ui(report, info))
 
 
@@ -73,7 +75,7 @@ def empty_output(report: Report, place: Place) -> io.NodeOutput:
     values: list[Any] = [[], [], [], []]
     if place.with_originals:
         values.append([])
-    values.append([])
+    values += [[], []]
     return io.NodeOutput(*values, ui=_ui(report, info))
 
 
@@ -96,6 +98,7 @@ def blocked_output(report: Report, place: Place) -> io.NodeOutput:
     if place.with_originals:
         values.append([blocker])
     values.append(_no_drafts(place))
+    values.append([blocker])
     return io.NodeOutput(*values, ui=_ui(report, info))
 
 

@@ -14,6 +14,7 @@ from comfy_api.latest import io
 from ..core.errors import Impossible
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
+from ..core.request.conversation import Conversation
 from .value_checks import number_of, real_of, shortened, text_of, wrong
 
 UNCONNECTED: Any = type("Unconnected", (), {"__repr__": lambda self: "unconnected"})()
@@ -60,4 +61,13 @@ def provider_of(name: str, value: Any) -> ProviderChoice | None:
         return None
     if not isinstance(value, ProviderChoice):
         raise wrong(name, value, msg("values.provider_config_output"))
+    return value
+
+
+def conversation_of(name: str, value: Any) -> Conversation | None:
+    """What a node of this pack gives; None where nothing is connected. Raises Impossible for anything else."""
+    if value is UNCONNECTED:
+        return None
+    if type(value) is not Conversation:
+        raise wrong(name, value, msg("values.conversation_output"))
     return value

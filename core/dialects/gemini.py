@@ -11,26 +11,31 @@ What is drawn while thinking is a draft; `result_images` says when it is the res
 asked for, and the answer as a stream where the spec has a `stream_path`: then they are seen before the picture is there.
 `imageConfig` is the spelling of the SDK; newer pages show another one that some models refuse. Dots in a field name are
 levels of objects.
+
+The turns of a conversation come before the prompt, the user's and the model's by turns. What the model has answered goes
+back part by part with the thought signatures that came on them, see `model_turn`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
+from ..images.picture import Encoded
 from ..providers.spec import OptionValue
 from .base.dialect import BaseDialect
-from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step, Wait
+from .base.step import Done, Failed, ImageRef, Job, Reply, Send, SentPart, State, Step, Wait
 from .base.uploads import NewUpload
 from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
 from .parsing.event_stream import BROKEN_OFF
+from .parsing.model_turn import model_turn
 from .parsing.result_images import draft_images, result_images
 
 CATEGORIES = tuple(
@@ -107,7 +112,9 @@ class Gemini(BaseDialect):
             request_id = gemini_errors.request_id(reply, value)
             notices = (DRAFT,) if found.is_draft else (BROKE_OFF,) if _broke_off(state, value) else ()
             images = (*found.images[:-1], replace(found.images[-1], drafts=found.drafts))
-            done = Done(images, text, request_id=request_id, notices=notices, sources=sources)
+            # Of a stream that broke off something may be missing.
+            turn = model_turn(value) if job.spec.conversations and not _broke_off(state, value) else None
+            done = Done(images, text, request_id=request_id, notices=notices, sources=sources, turn=turn)
             return with_learned_variants(done, state)
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
@@ -139,9 +146,10 @@ class Gemini(BaseDialect):
 
 def _upload_urls(job: Job) -> list[str]:
     """How each reference travels: "" inside the body, a URL, or `_UPLOAD`."""
-    upload_urls = [""] * len(job.references)
+    references = job.all_references
+    upload_urls = [""] * len(references)
     if job.spec.reference_encoding == "upload" or job.spec.upload_above:
-        largest_first = sorted(range(len(upload_urls)), key=lambda index: -len(job.references[index].data))
+        largest_first = sorted(range(len(upload_urls)), key=lambda index: -len(references[index].data))
         for index in largest_first:
             if len(_body(job, upload_urls)) <= job.spec.upload_above:
                 break
@@ -150,20 +158,44 @@ def _upload_urls(job: Job) -> list[str]:
 
 
 def _body(job: Job, upload_urls: list[str]) -> Body:
-    parts: list[dict[str, Any]] = [{"text": job.prompt}]
-    for picture, upload_url in zip(job.references, upload_urls, strict=True):
-        if upload_url:
-            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": upload_url}})
-        else:
-            inline = {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}
-            parts.append({job.endpoint.references_field: inline})
+    urls = iter(upload_urls)
+    last = _user_turn(job, job.prompt, job.references, urls)
+    contents: list[dict[str, Any]] = []
+    for turn in job.turns:
+        contents.append(_user_turn(job, turn.prompt, turn.references, urls))
+        contents.append({"role": "model", "parts": [_answer_part(part) for part in turn.parts]})
     value: dict[str, Any] = {
-        "contents": [{"role": "user", "parts": parts}],
+        "contents": [*contents, last],
         "generationConfig": {"responseModalities": ["IMAGE"]},
     }
     for name, given in job.fields().items():
         _set(value, name, given)
     return json_body(value)
+
+
+def _user_turn(job: Job, prompt: str, references: Sequence[Encoded], upload_urls: Iterator[str]) -> dict[str, Any]:
+    """What the user says: words, then pictures, each of which takes the next of `upload_urls`."""
+    parts: list[dict[str, Any]] = [{"text": prompt}]
+    for picture in references:
+        upload_url = next(upload_urls)
+        if upload_url:
+            parts.append({"fileData": {"mimeType": picture.mime, "fileUri": upload_url}})
+        else:
+            inline = {"mimeType": picture.mime, "data": Inline(picture, data_uri=False)}
+            parts.append({job.endpoint.references_field: inline})
+    return {"role": "user", "parts": parts}
+
+
+def _answer_part(part: SentPart) -> dict[str, Any]:
+    """A part of an earlier answer as it came."""
+    found: dict[str, Any] = {"text": part.text}
+    if part.picture is not None:
+        found = {"inlineData": {"mimeType": part.mime, "data": Inline(part.picture, data_uri=False)}}
+    if part.thought:
+        found["thought"] = True
+    if part.signature:
+        found["thoughtSignature"] = part.signature
+    return found
 
 
 def _set(value: dict[str, Any], name: str, given: OptionValue) -> None:
@@ -203,7 +235,7 @@ def _broke_off(state: State, value: dict[str, Any]) -> bool:
 def _announce_upload(job: Job, state: State, uploaded: NewUpload | None) -> Send:
     upload_urls = state["upload_urls"]
     index = upload_urls.index(_UPLOAD)
-    picture = job.references[index]
+    picture = job.all_references[index]
     return Send(
         "POST",
         job.upload_url(_FILES),
@@ -224,7 +256,7 @@ def _put(job: Job, state: State, reply: Reply) -> Step:
     address = re.sub(r"([?&])key=[^&]*(&|$)", r"\1", reply.headers.get("x-goog-upload-url", "")).rstrip("?&")
     if not address.startswith(("http://", "https://")):
         return Failed(unreadable(reply))
-    picture = job.references[state["index"]]
+    picture = job.all_references[state["index"]]
     return Send(
         "POST",
         address,

@@ -222,7 +222,7 @@ class Call:
             status.job,
             api_variant=target.api_variant or cache.api_variants.get(target.cache_key, ""),
             variants=cache.variants_at(target),
-            uploaded=cache.known_uploads(target, status.job.references, status.digests),
+            uploaded=cache.known_uploads(target, status.job.all_references, status.digests),
         )
         status.uploads.update(status.job.uploaded.values())
         self._finish(self._runner.until_done(self._dialect.start(status.job)))

@@ -11,10 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..dialects.base.step import ModelTurn
 from ..errors import LedgerFailed
 from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
+from ..ledger.results import name_of
+from ..ledger.turns import RecordedPart, RecordedReference, TurnRecord, encoded
 from .call_key import CallKey
 from .call_status import CallStatus
 from .charge import PackFailed, RunDetached, is_open, row_rule
@@ -47,6 +50,26 @@ class CallJournal:
         outcome = self._status.outcome
         if urls:
             self._write(lambda: self._journal.mark_answered(urls, outcome.text, usd, outcome.request_id))
+
+    def keep_turn(self, number: int, data: bytes, turn: ModelTurn) -> None:
+        """Keeps the request and its answer, of which `data` is the result, so that a conversation can go on from it.
+
+        Done before the picture is on disk. What can't be kept costs nothing: the last picture stands for it later.
+        """
+        status, journal = self._status, self._journal
+        try:
+            record = turn_record(status, turn)
+            name = name_of(data)
+            if name not in (part.picture for part in record.parts):
+                return
+            written = encoded(record)
+            if b"".join(self._key.scrub_pieces(written)) != written:
+                log.warning("an answer that repeats the key is not kept for a conversation")
+                return
+            journal.turns.keep_references(status.digests, status.job.all_references)
+            journal.turns.write(name, journal.uid(status.fingerprint(number)), written)
+        except (OSError, ValueError) as error:
+            log.warning("an answer could not be kept for a conversation: %s", error)
 
     def write_incoming(self, number: int, data: bytes) -> bool:
         """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
@@ -81,6 +104,10 @@ class CallJournal:
     def file_name(self, number: int) -> str:
         """The name that the incoming bytes have, or will have, in the results folder."""
         return self._journal.file_name(self._status.fingerprint(number))
+
+    def uid(self, number: int) -> str:
+        """The id of its row, while the call works on it."""
+        return self._journal.uid(self._status.fingerprint(number))
 
     def keep_unreadable(self, number: int, data: bytes) -> Path | None:
         """Keeps bytes that are no picture; None when that isn't possible."""
@@ -148,3 +175,16 @@ class CallJournal:
             log.warning("%s", notice)
             return False
         return True
+
+
+def turn_record(status: CallStatus, turn: ModelTurn) -> TurnRecord:
+    """What is kept of a request and its answer."""
+    job = status.job
+    parts = []
+    for part in turn.parts:
+        data = part.image.read() if part.image else b""
+        picture = name_of(data) if data else ""
+        parts.append(RecordedPart(part.text, picture, len(data), part.mime, part.signature, part.thought))
+    sent = zip(status.digests, job.references, strict=False)
+    references = tuple(RecordedReference(digest, each.width, each.height) for digest, each in sent)
+    return TurnRecord(status.target.spec.id, job.model, job.prompt, references, tuple(parts), job.parent)

@@ -25,7 +25,7 @@ MOST_COMPARED = 32
 
 def reference_marks(job: Job, uploads: Collection[str]) -> list[str]:
     """What identifies the references of a call in an answer, also in a later process: marks of their bytes, and addresses."""
-    return [*(_mark(picture.data) for picture in job.references), *sorted(uploads)]
+    return [*(_mark(picture.data) for picture in job.all_references), *sorted(uploads)]
 
 
 def without_echoes(
@@ -38,7 +38,7 @@ def without_echoes(
     if not marks:
         return done
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
-    shapes = {(picture.width, picture.height) for picture in job.references}
+    shapes = {(picture.width, picture.height) for picture in job.all_references}
     many = len(done.images) > job.count
     remaining_comparisons = MOST_COMPARED
 

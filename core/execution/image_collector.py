@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from ..dialects.base.step import Done, ImageRef
+from ..dialects.base.step import Done, ImageRef, ModelTurn
 from ..errors import ConfigError, NanoBananaError
 from ..errors.messages import message_of, msg
 from ..http.download import DownloadFailed, download
@@ -47,6 +47,8 @@ class ImageCollector:
         """`ask_again` asks for the accepted task once more. `unwatched`: whether no run is there to take a picture."""
         self._status, self._journal, self._ask_again, self._unwatched = status, journal, ask_again, unwatched
         self._messages = FailureMessages(status.target)
+        self._turn: ModelTurn | None = None
+        """The answer as it goes back in a conversation."""
 
     def finish(self, transport: Transport, done: Done) -> None:
         """Collects what the provider's final answer holds."""
@@ -55,6 +57,8 @@ class ImageCollector:
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
         outcome.usd, outcome.request_id = done.usd, done.request_id
         outcome.sources = done.sources
+        if status.claim is None and len(status.numbers) == 1:  # what a claimed call has sent isn't known any more
+            self._turn = done.turn
         notices = (*status.job.notices, *done.notices)
         outcome.notices.extend(notices)
         results, extras = self._chosen(done)
@@ -121,6 +125,8 @@ class ImageCollector:
                 # A proxy or certificates of this machine: the picture can be downloaded later.
                 status.advance_picture(number, Misconfigured())
                 raise
+        if self._turn is not None:
+            self._journal.keep_turn(number, data, self._turn)
         on_disk = self._journal.write_incoming(number, data)
         try:
             image = ResultImage(decode(data), sniff(data), lambda: data)
@@ -130,6 +136,8 @@ class ImageCollector:
             kept = self._journal.keep_unreadable(number, data)
             money = status.advance_picture(number, NotAnImage())
             raise self._messages.not_an_image(message_of(error), found.url, kept, money) from None
+        if on_disk:
+            image = replace(image, file=self._journal.file_name(number), uid=self._journal.uid(number))
         status.outcome.images[number] = image
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:

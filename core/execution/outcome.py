@@ -19,6 +19,10 @@ class ResultImage:
     """The provider's own bytes; on disk they need no memory. Raises OSError or DamagedFile."""
     drafts: tuple[ResultImage, ...] = ()
     """What the model drew before it while thinking, in its order."""
+    file: str = ""
+    """File name in the results folder, "" where the bytes are not on disk."""
+    uid: str = ""
+    """Its row in the journal."""
 
     @property
     def data(self) -> bytes:

@@ -16,6 +16,7 @@ from ..ledger.messages import acknowledged_notice, unresolved_error
 from ..planning.batching import batches
 from ..planning.plan import Candidate
 from ..planning.references import encode_references
+from ..planning.turns import encode_turns
 from ..request import Request
 from . import retry_policy
 from .call import Call
@@ -153,7 +154,7 @@ class ProviderAttempt:
             calls.append(self._monitor.start(call, tasks))
         for call, batch in new:
             resolved = self._resolved[batch[0].slot.frame]
-            calls.append(self._monitor.start(call, batch, resolved.references, resolved.usd))
+            calls.append(self._monitor.start(call, batch, resolved.all_references, resolved.usd))
         self._monitor.wait(calls, lambda: self._limit.cause)
 
     def _batches(self, mine: Sequence[ImageTask]) -> list[list[ImageTask]]:
@@ -171,7 +172,7 @@ class ProviderAttempt:
             self._target,
             partial(self._job, request, batch[0].slot.seed, len(batch)),
             [task.fingerprint for task in batch],
-            [picture.digest for picture in self._resolved[request.frame].references],
+            [picture.digest for picture in self._resolved[request.frame].all_references],
             self._ledger,
             self._cache,
             lambda: self._state.stopped.is_set() or self._limit.reached,
@@ -185,13 +186,18 @@ class ProviderAttempt:
         """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
         files: list[Encoded] = []
         notices: list[str] = []
-        resolved = self._resolved[request.frame]
+        resolved, spec = self._resolved[request.frame], self._target.spec
         if resolved.references:
-            files, notices = encode_references(resolved.references, self._target.spec, self._state.reference_format)
+            files, notices = encode_references(resolved.references, spec, self._state.reference_format)
             self._state.report.add_notices(notices, request.frame)
         wants_drafts = self._state.wants_drafts
         job = self._target.job(resolved, request, seed, count, files, wants_drafts=wants_drafts)
-        return replace(job, notices=tuple(notices))
+        job = replace(job, notices=tuple(notices))
+        if resolved.branch is None:
+            return job
+        last = resolved.branch.last
+        turns = encode_turns(resolved.branch, spec, self._state.reference_format, job.references)
+        return replace(job, turns=turns, parent=(last.picture.file, last.uid))
 
     # ------------------------------------------------------------------------------------------------ other runs
 

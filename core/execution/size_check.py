@@ -55,7 +55,7 @@ def mismatch(resolved: ResolvedRequest, request: Request, size: Size) -> str:
     table = resolved.model.sizes if is_own_id else {}
     if resolution and not _has_resolution(size, ratio, resolution, table):
         return _words(ratio, resolution, table)
-    first = resolved.references[0] if request.operation == "edit" and resolved.references else None
+    first = resolved.first_picture if request.operation == "edit" else None
     if ratio:
         # On an edit with auto it is only the nearest that could be asked for: the first image's own shape is better.
         is_auto = first is not None and request.options.aspect_ratio == "auto"

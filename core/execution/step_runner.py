@@ -84,7 +84,7 @@ class StepRunner:
         if send.uploaded is not None:
             index, url = send.uploaded
             status.uploads.add(url)
-            notice = cache.remember_upload(status.target, status.job.references[index], status.digests[index], url)
+            notice = cache.remember_upload(status.target, status.job.all_references[index], status.digests[index], url)
             status.outcome.notices += [notice] if notice else []
 
     def _failure(self, failed: Failed) -> NanoBananaError:

@@ -59,7 +59,7 @@ def _complete(state: RunState, task: ImageTask, stored: StoredImage, fingerprint
     except DamagedFile as error:
         return _mark_damaged(state, stored, error)
     try:
-        result = ResultImage(decode(data), sniff(data), stored.read, _drafts(stored))
+        result = ResultImage(decode(data), sniff(data), stored.read, _drafts(stored), stored.file, stored.uid)
     except TooLarge as error:
         # It is the result, and paid: only its pixels can't be had here.
         labels = {target.spec.id: target.spec.label for target, _ in state.candidates}

@@ -84,6 +84,19 @@ class Picture:
         """A handle on pixels that are in memory anyway."""
         return cls(lambda: pixels, pixels.shape[1], pixels.shape[0], pixels.shape[2])
 
+    @classmethod
+    def known(cls, load: Callable[[], Pixels], width: int, height: int, digest: str) -> Picture:
+        """A handle on a picture whose digest is known already."""
+        picture = cls(load, width, height, 3)
+        picture._digest = digest
+        return picture
+
+    def unloaded(self) -> Picture:
+        """Another handle on the same picture, which has nothing in memory but what the picture is loaded from."""
+        picture = Picture(self._load, self.width, self.height, self.channels)
+        picture._digest = self._digest
+        return picture
+
     @property
     def has_alpha(self) -> bool:
         return self.channels == 4

@@ -36,6 +36,16 @@ class ImageStore:
             row.fingerprint: self._image(row, drafts[row.uid]) for row in rows if self._results.has(row.result, row.uid)
         }
 
+    def of_content(self, digest: str) -> list[StoredImage]:
+        """The pictures with these bytes that are here, the newest first. `digest`: of the bytes, without the ending."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(picture)
+                .where(picture.c.result.startswith(f"{digest}.", autoescape=True), picture.c.state == "stored")
+                .order_by(picture.c.ended.desc())
+            ).all()
+        return [self._image(row, ()) for row in found if self._results.has(row.result, row.uid)]
+
     def mark_used(self, uids: Sequence[str]) -> None:
         """Notes that these pictures have reached a graph now."""
         now = self._clock()
@@ -113,6 +123,7 @@ class ImageStore:
                 for each in drafts
                 if self._results.has(each.result, each.uid)
             ),
+            row.prompt,
         )
 
 

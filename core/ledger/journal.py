@@ -29,6 +29,7 @@ from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
 from .sqlite_database import SqliteDatabase
+from .turns import Turns
 from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
 from .unresolved import UnresolvedRows
 
@@ -59,6 +60,8 @@ class Journal:
         self.database = _database(home, address, partial(rebuild, self.results))
         self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
         self.ownership = Ownership(self.database)
+        self.turns = Turns(self.results, lambda: self.eviction.limit)
+        """What conversations go on from."""
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
         self._backlog = Backlog(self.database)
         self.database.listen(self.ownership.announced, self._on_return)
@@ -102,6 +105,10 @@ class Journal:
     def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
         """The pictures that are here, by fingerprint."""
         return {} if not fingerprints or self.is_empty else self._image_store.look_up(fingerprints)
+
+    def of_content(self, digest: str) -> list[StoredImage]:
+        """The pictures with these bytes that are here, the newest first. `digest`: SHA-256 of the bytes."""
+        return [] if self.is_empty else self._image_store.of_content(digest)
 
     def mark_used(self, uids: Sequence[str]) -> None:
         """Notes that these pictures have reached a graph."""
@@ -176,6 +183,10 @@ class Journal:
     def file_name(self, fingerprint: str) -> str:
         """The name that incoming bytes have, or will have, in the results folder."""
         return self.ownership.held(fingerprint).file
+
+    def uid(self, fingerprint: str) -> str:
+        """The id of the row of a picture that this process holds."""
+        return self.ownership.held(fingerprint).uid
 
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
         """A function that reads incoming bytes from disk, also after the picture is stored."""

@@ -5,6 +5,7 @@
     unreadable/<uid>.bin      bytes that are no picture, kept for a person to look at
     ab/abcdef....json         the facts of a picture: request, time, provider, price; the journal can be rebuilt from these
     ab/abcdef....<uid>.json   the same for each further picture with the same bytes
+    ab/abcdef....<uid>.turn.json   its turn in a conversation, see `turns`
 
 Each picture has its own sidecar, so that a further picture with the same bytes rewrites no file. Earlier releases kept all
 pictures with the same bytes in the first sidecar; such a file is still read, and pictures can be removed from it.
@@ -192,6 +193,8 @@ class Results:
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
         for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
+            if sidecar.name.endswith(".turn.json"):
+                continue
             try:
                 value = _read(sidecar)
                 name = value["file"]

@@ -122,6 +122,7 @@ class StoredImage:
     """Title and address of the pages that a web search for it leaned on."""
     drafts: tuple[StoredDraft, ...] = ()
     """What the model drew before it, as far as that is here."""
+    prompt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from ..providers.spec import (
     ProviderSpec,
 )
 from ..request import Delivery, Region, Request, Slot
+from ..request.conversation import Branch
+from .continuation import Continuation, continuation
 
 FINGERPRINT_VERSION = 1
 
@@ -57,6 +59,19 @@ class ResolvedRequest:
     delivery: Delivery = "now"
     price_share: float = 1.0
     """What a picture costs with this delivery, as a share of its list price; `usd` has it in."""
+    branch: Branch | None = None
+    """The turns that are sent before the prompt; None where there are none."""
+
+    @property
+    def all_references(self) -> tuple[Picture, ...]:
+        """Those of the prompt, then those of the turns before it."""
+        turns = self.branch.turns if self.branch else ()
+        return (*self.references, *(picture for turn in turns for picture in turn.references))
+
+    @property
+    def first_picture(self) -> Picture | None:
+        """The picture whose ratio a result has unless another is asked for."""
+        return self.branch.last.pixels if self.branch else next(iter(self.references), None)
 
     @property
     def counted_usd(self) -> float:
@@ -79,7 +94,7 @@ class ResolvedRequest:
 
 
 def _facts_1(resolved: ResolvedRequest, request: Request, slot: Slot) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "operation": request.operation,
         "provider": resolved.spec.id,
         "model": resolved.model_id,
@@ -89,10 +104,21 @@ def _facts_1(resolved: ResolvedRequest, request: Request, slot: Slot) -> dict[st
         "slot": slot.index,
         "references": [picture.digest for picture in resolved.references],
     }
+    if resolved.branch:
+        # Without the signatures: the same words and pictures are the same conversation.
+        facts["conversation"] = [
+            {
+                "prompt": turn.prompt,
+                "references": [picture.digest for picture in turn.references],
+                "picture": turn.picture.file or turn.pixels.digest,
+            }
+            for turn in resolved.branch.turns
+        ]
+    return facts
 
 
 _FACTS: dict[int, Callable[[ResolvedRequest, Request, Slot], dict[str, Any]]] = {1: _facts_1}
-"""What each version is made of. Entries are only ever added, and never changed."""
+"""What each version is made of. Entries are only ever added, and never changed for a request that they know."""
 
 
 def negotiate(
@@ -132,8 +158,11 @@ def negotiate(
     resolution = _resolution(request, spec, model, capabilities)
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     request, region, cut_notices = _cut(request, capabilities, effective)
-    ratio, ratio_notice = _ratio(request, spec, model, capabilities)
-    _count_references(request, spec, model, capabilities)
+    model_id = override or capabilities.model_id
+    continued = continuation(request.branch, request.references, spec, model_id, is_region=region is not None)
+    request = replace(request, references=continued.references)
+    ratio, ratio_notice = _ratio(request, continued, spec, model, capabilities)
+    _count_references(request, continued, spec, model, capabilities)
 
     options, notices = _negotiate_options(request, spec, model, capabilities)
     if resolution and not capabilities.fixed_resolution:
@@ -152,17 +181,18 @@ def negotiate(
         spec,
         model,
         capabilities,
-        override or capabilities.model_id,
+        model_id,
         tuple(options),
         sends_seed,
         effective,
         usd,
-        (*cut_notices, *notices),
+        (*cut_notices, *continued.notices, *notices),
         override_usd if override else None,
         request.references,
         region,
         delivery,
         share,
+        continued.branch,
     )
 
 
@@ -245,7 +275,9 @@ def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
     return by_distance(width, height, ratios)[0]
 
 
-def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> tuple[str, str]:
+def _ratio(
+    request: Request, continued: Continuation, spec: ProviderSpec, model: Model, capabilities: Capabilities
+) -> tuple[str, str]:
     """The ratio to send ("" for none) and a notice ("" for none)."""
     wanted = request.options.aspect_ratio
     if wanted != "auto":
@@ -255,15 +287,15 @@ def _ratio(request: Request, spec: ProviderSpec, model: Model, capabilities: Cap
                 msg("negotiate.possible_values", values=", ".join(("auto", *capabilities.ratios))),
             )
         return wanted, ""
-    if request.operation == "generate" or not request.references:
+    if request.operation == "generate" or not continued.shown:
         return "", ""
-    if capabilities.auto_ratio == OMITTED and len(request.references) == 1:
+    if capabilities.auto_ratio == OMITTED and len(continued.shown) == 1:
         return "", ""
     if capabilities.auto_ratio and capabilities.auto_ratio != OMITTED:
         return capabilities.auto_ratio, ""
     if not capabilities.ratios:
         return "", ""  # there is nothing to choose from
-    first = request.references[0]
+    first = continued.shown[0]
     nearest = nearest_ratio(first.width, first.height, capabilities.ratios)
     return nearest, msg("negotiate.auto_aspect_ratio_sent", nearest=nearest, width=first.width, height=first.height)
 
@@ -280,9 +312,11 @@ def _resolution(request: Request, spec: ProviderSpec, model: Model, capabilities
     return wanted
 
 
-def _count_references(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
+def _count_references(
+    request: Request, continued: Continuation, spec: ProviderSpec, model: Model, capabilities: Capabilities
+) -> None:
     count = len(request.references)
-    if request.operation == "edit" and count == 0:
+    if request.operation == "edit" and not continued.shown:
         raise _impossible(msg("negotiate.no_image_to_edit"), msg("negotiate.connect_image_1"))
     if count > capabilities.max_references:
         raise _impossible(

@@ -269,6 +269,10 @@ class ProviderSpec:
     stores_references: str = ""
     """Where uploaded references are kept and for how long, to be read after "keeps them"; told at the first upload. "" where
     references travel in the request itself."""
+    conversations: bool = False
+    """Whether the turns of a conversation are sent before a prompt. Its dialect then keeps and sends them."""
+    max_conversation_bytes: int = 0
+    """Of the answers of those turns as they travel: they go inside the request."""
     max_parallel: int = 8
     refuses_before_work: frozenset[int] = frozenset({429, 503})
     """Statuses that mean "not started, not billed": a paid request may be sent again after them."""

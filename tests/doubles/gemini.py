@@ -27,7 +27,7 @@ from pack.simulator.results import Result
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from pack.tests.doubles.api import DECLINED, Api, Call
 from pack.tests.doubles.delivery import delivery_of
-from pack.tests.doubles.gemini_request import SIGNATURE, Takes, checked, first_text, read_turns
+from pack.tests.doubles.gemini_request import Takes, checked, first_text, read_turns, signature, unbase64
 from pack.tests.doubles.tasks import Task
 from PIL import Image
 
@@ -210,7 +210,8 @@ class Gemini(Api):
         for number in range(image_request.drafts):
             parts.append({"inlineData": {"mimeType": "image/png", "data": _draft(number)}, "thought": True})
         if image_request.extras["words"] and results:
-            parts.append({"text": "Here is the picture."})
+            words = "Here is the picture."
+            parts.append({"text": words, "thoughtSignature": signature(words.encode())})
         parts += [_part(result, image_request) for result in results]
         candidate: dict[str, Any] = {
             "content": {"role": "model", "parts": parts},
@@ -257,7 +258,12 @@ def _part(result: Result, image_request: ImageRequest) -> dict[str, Any]:
     mime = MIME[image_request.file_format]
     if result.url.startswith("http"):
         return {"fileData": {"mimeType": mime, "fileUri": result.url}}
-    return {"inlineData": {"mimeType": mime, "data": result.address()}, "thoughtSignature": SIGNATURE}
+    data = result.address()
+    try:
+        content = unbase64("data", data)
+    except Problem:  # a fault has damaged it
+        content = b""
+    return {"inlineData": {"mimeType": mime, "data": data}, "thoughtSignature": signature(content)}
 
 
 def _tail(image_request: ImageRequest) -> dict[str, Any]:

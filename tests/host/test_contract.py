@@ -16,31 +16,35 @@ SHARED = [
     ("system_prompt", "STRING", ""), ("on_failure", "COMBO", "keep what succeeded"),
 ]  # fmt: skip
 LATEST = [("with_text", "BOOLEAN", False), ("temperature", "FLOAT", -1.0), ("top_p", "FLOAT", -1.0)]
+CONVERSATION = ("conversation", "NANO_BANANA_CONVERSATION", None)
 CONTRACT: dict[str, list[tuple[str, str, Any]]] = {
     "ProviderConfig": [
         ("provider", "COMBO", "auto"), ("model", "COMBO", "recommended"), ("profile", "COMBO", "default"),
         ("timeout", "INT", 600), ("max_parallel", "INT", 0), ("model_override", "STRING", ""),
         ("fallback", "NANO_BANANA_PROVIDER", None),
     ],
-    "NanoBananaGenerate": [("prompt", "STRING", None), ("provider", "NANO_BANANA_PROVIDER", None), *SHARED, *LATEST],
+    "NanoBananaGenerate": [("prompt", "STRING", None), ("provider", "NANO_BANANA_PROVIDER", None), *SHARED, *LATEST,
+                           CONVERSATION],
     "NanoBananaEdit": [
         ("prompt", "STRING", None), ("images", "COMFY_AUTOGROW_V3", None), ("provider", "NANO_BANANA_PROVIDER", None),
         ("mask", "MASK", None), ("batch_mode", "COMBO", "together"), ("output_size", "COMBO", "as returned"), *SHARED,
         ("mask_feather", "INT", 8), ("mask_hint", "COMBO", "none"), ("reference_format", "COMBO", "auto"),
         ("region", "COMBO", "whole image"), ("region_context", "FLOAT", 1.5), ("align", "COMBO", "off"),
-        *LATEST,
+        *LATEST, CONVERSATION,
     ],
+    "NanoBananaConversation": [("picture", "STRING", "")],
 }  # fmt: skip
 OUTPUTS = {
     "ProviderConfig": (["NANO_BANANA_PROVIDER"], ["provider"], [False]),
     "NanoBananaGenerate": (
-        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE"], ["images", "masks", "text", "info", "thoughts"], [True] * 5,
+        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE", "NANO_BANANA_CONVERSATION"],
+        ["images", "masks", "text", "info", "thoughts", "conversation"], [True] * 6,
     ),
     "NanoBananaEdit": (
-        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE", "IMAGE"],
-        ["images", "masks", "text", "info", "originals", "thoughts"],
-        [True] * 6,
+        ["IMAGE", "MASK", "STRING", "STRING", "IMAGE", "IMAGE", "NANO_BANANA_CONVERSATION"],
+        ["images", "masks", "text", "info", "originals", "thoughts", "conversation"], [True] * 7,
     ),
+    "NanoBananaConversation": (["NANO_BANANA_CONVERSATION"], ["conversation"], [False]),
 }  # fmt: skip
 
 
@@ -79,8 +83,10 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "temperature": (-1.0, 2.0),
         "top_p": (-1.0, 1.0),
     },
+    "NanoBananaConversation": {},
 }
-ADVANCED = {
+ADVANCED: dict[str, set[str]] = {
+    "NanoBananaConversation": set(),
     "ProviderConfig": {"timeout", "max_parallel", "model_override"},
     "NanoBananaGenerate": {name for name, _, _ in [*SHARED[4:], *LATEST]},
     "NanoBananaEdit": {name for name, _, _ in [*SHARED[4:], *LATEST]}

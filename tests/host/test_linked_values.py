@@ -28,6 +28,7 @@ BAD: list[tuple[str, list[str]]] = [
     ("temperature", ["None", "'1'", "True", "2.5", "-2", "float('nan')", "float('inf')", "np.array([1.0])"]),
     ("top_p", ["None", "1.5", "float('-inf')", "torch.tensor(0.5)"]),
     ("provider", ["None", "'onerouter'", "{'provider': 'onerouter'}", "object()"]),
+    ("conversation", ["None", "'x'", "[]", "object()", "{'branches': ()}", "('turns',)", "torch.zeros(1, 8, 8, 3)"]),
     ("mask", ["None", "'x'", "1.0", "torch.full((1, 40, 60), float('nan'))", "torch.full((1, 40, 60), float('inf'))",
               "torch.zeros(1, 40, 60, 3)", "torch.ones(0, 40, 60)"]),
     ("image_1", ["None", "'x'", "torch.zeros(1, 40, 60)[0, 0]", "torch.zeros(0, 40, 60, 3)", "np.zeros((1, 40, 60, 3))",

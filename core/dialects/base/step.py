@@ -29,6 +29,27 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class SentPart:
+    """A part of an earlier answer, as it goes back."""
+
+    text: str = ""
+    picture: Encoded | None = None
+    mime: str = ""
+    """As the answer said it."""
+    signature: str = field(default="", repr=False)
+    thought: bool = False
+
+
+@dataclass(frozen=True)
+class SentTurn:
+    """An earlier request of a conversation, and its answer."""
+
+    prompt: str
+    references: tuple[Encoded, ...]
+    parts: tuple[SentPart, ...]
+
+
+@dataclass(frozen=True)
 class Job:
     """One paid call in a dialect's hands."""
 
@@ -57,10 +78,19 @@ class Job:
     """How the references had to be changed for the provider: kept with each picture of the call."""
     asks_for_drafts: bool = False
     """Whether somebody wants what the model draws while thinking, and the model can send it."""
+    turns: tuple[SentTurn, ...] = ()
+    """What is sent before the prompt; only where the spec says `conversations`."""
+    parent: tuple[str, str] = ("", "")
+    """File name and uid of the picture that the conversation goes on from, to be kept with the answer."""
 
     @property
     def endpoint(self) -> Endpoint:
         return self.model_endpoint or self.spec.endpoints[self.operation]
+
+    @property
+    def all_references(self) -> list[Encoded]:
+        """Those of the prompt, then those of the turns before it: an index of an upload counts them so."""
+        return [*self.references, *(picture for turn in self.turns for picture in turn.references)]
 
     def url(self, path: str) -> str:
         return self.base_url + path.replace("{project}", self.project).replace("{model}", self.model)
@@ -144,6 +174,28 @@ class ImageRef:
 
 
 @dataclass(frozen=True)
+class AnswerPart:
+    """A part of an answer: words, or a picture."""
+
+    text: str = ""
+    image: ImageRef | None = None
+    mime: str = ""
+    """As the answer says it."""
+    signature: str = ""
+    """The thought signature on it."""
+    thought: bool = False
+
+
+class ModelTurn:
+    """An answer as it goes back in a conversation. No dataclass: its texts must not be scrubbed and cut as messages are."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[AnswerPart, ...]) -> None:
+        self.parts = parts
+
+
+@dataclass(frozen=True)
 class Done:
     """The provider has finished. No pictures at all is a `Failed`, not a `Done`."""
 
@@ -161,6 +213,8 @@ class Done:
     """As in `Send`."""
     sources: tuple[tuple[str, str], ...] = ()
     """Title ("" for none) and address of the pages that a web search leaned on."""
+    turn: ModelTurn | None = None
+    """The answer as it goes back in a conversation; None where it can't."""
 
 
 @dataclass(frozen=True)

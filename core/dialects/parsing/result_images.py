@@ -107,7 +107,7 @@ def draft_images(value: Any) -> list[ImageRef]:
     """What the model drew while thinking, in an answer of Gemini's shape or one event of its stream."""
     if not isinstance(value, dict) or not isinstance(named(value, "candidates"), list):
         return []
-    return [image for part in _gemini_parts(value) if part.get("thought") is True for image in _part_images(part)]
+    return [image for part in _gemini_parts(value) if part.get("thought") is True for image in part_images(part)]
 
 
 def _gemini_parts(value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ def _gemini_images(value: dict[str, Any]) -> ResultImages:
     parts, drafts = _gemini_parts(value), draft_images(value)
     final = [part for part in parts if part.get("thought") is not True]
     in_text, text = _text_images([part["text"] for part in final if isinstance(part.get("text"), Text)])
-    images = [image for part in final for image in _part_images(part)] or in_text
+    images = [image for part in final for image in part_images(part)] or in_text
     images = images or [image for part in final if "text" not in part for image in images_in(part)]
     images = images or _first_images_in({"images": candidates}, ("images",), 0)
     broken = not images and not drafts and any(_has_image_data(part) for part in parts)
@@ -159,7 +159,7 @@ def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool
     return all(reason in ("", "STOP", "FINISH_REASON_STOP", "FINISH_REASON_UNSPECIFIED") for reason in reasons)
 
 
-def _part_images(part: dict[str, Any]) -> list[ImageRef]:
+def part_images(part: dict[str, Any]) -> list[ImageRef]:
     """The image of one part of a Gemini answer, an address or bytes."""
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
         holder = named(part, name)
@@ -212,7 +212,7 @@ def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
         if isinstance(part, Text):
             in_text += split_text(part)[0]
         elif isinstance(part, dict):
-            images = _part_images(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
+            images = part_images(part) or images_in(part, depth + 1) or images_in(part.get("source"), depth + 1)
             found += images
             if not images and isinstance(part.get("text"), Text):
                 in_text += split_text(part["text"])[0]
@@ -254,7 +254,7 @@ def images_in(value: Any, depth: int = 0) -> list[ImageRef]:
     inner = _first_images_in(value, _CONTAINERS, depth)
     if inner:
         return inner
-    named = _named_image(value, _URL_FIELDS) or next(iter(_part_images(value)), None)
+    named = _named_image(value, _URL_FIELDS) or next(iter(part_images(value)), None)
     if named:
         return [named]
     inner = _first_images_in(value, _HOLDERS, depth)

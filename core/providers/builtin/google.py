@@ -170,6 +170,9 @@ PROVIDER = ProviderSpec(
     max_request_bytes=20_000_000_000,
     upload_above=20_000_000,
     batch=_BATCH,
+    conversations=True,
+    # Of the 20 MB of a request; the rest is for the words and the new references.
+    max_conversation_bytes=14_000_000,
     stores_references="for 48 hours, readable with your key only",
     retired=RETIRED_PREVIEWS
     | {

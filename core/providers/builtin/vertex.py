@@ -104,4 +104,7 @@ PROVIDER = ProviderSpec(
     max_reference_bytes=7_000_000,
     # Half a megabyte of the 20 is for the words.
     max_request_bytes=19_500_000,
+    conversations=True,
+    # Of the 20 MB of a request; the rest is for the words and the new references.
+    max_conversation_bytes=14_000_000,
 )

@@ -192,15 +192,22 @@ def test_the_json_of_protocol_buffers(sim: Doubles) -> None:
 
 
 def test_a_conversation_needs_its_signatures_back(sim: Doubles) -> None:
-    """The first picture is a reference of the second turn; without its signature the thinking model refuses."""
+    """The first picture is a reference of the second turn; without its own signature the thinking model refuses."""
     first = post(sim, plain("one"), PRO).json()["candidates"][0]["content"]
     again = plain("one")
     again["contents"] += [first, {"role": "user", "parts": [{"text": "two"}]}]
     assert post(sim, again, PRO).status_code == 200
     entry = sim.request_log()["requests"][-1]
     assert (entry["prompt"], len(entry["references"])) == ("two", 1)
+    mine = first["parts"][-1]["thoughtSignature"]
+    other = post(sim, plain("three"), PRO).json()["candidates"][0]["content"]["parts"][-1]["thoughtSignature"]
+    for altered in (other, mine[:-8] + "AAAAAAA=", "c2tpcA=="):
+        first["parts"][-1]["thoughtSignature"] = altered
+        refused = post(sim, again, PRO)
+        assert refused.status_code == 400 and "invalid thought signature" in refused.json()["error"]["message"]
     del first["parts"][-1]["thoughtSignature"]
-    assert "thought_signature" in post(sim, again, PRO).json()["error"]["message"]
+    refused = post(sim, again, PRO)
+    assert refused.status_code == 400 and "missing a thought_signature" in refused.json()["error"]["message"]
 
 
 def test_what_only_vertex_takes(sim: Doubles) -> None:

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .images.picture import Picture
-from .providers.spec import Operation
+from ..images.picture import Picture
+from ..providers.spec import Operation
+from .conversation import Branch
 
 Delivery = Literal["now", "batch"]
 """Whether a picture is made at once, or ordered with others and made later at a lower price."""
@@ -94,9 +95,14 @@ class Request:
     """Cuts out the part of the frame that is sent; None where all of it is. `references` then stand for the whole frame."""
     sources: tuple[tuple[str, int], ...] = ()
     """Where each reference comes from: the name of an input, and which of its frames, from 0."""
+    branch: Branch | None = None
+    """The turns that it goes on from; None where it is a first request."""
+    first_slot: int = 0
+    """The index of its first picture among those of its frame: each may go on from another branch."""
 
     def slots(self) -> list[Slot]:
-        return [Slot(self.frame, index, mixed_seed(self.seed, index)) for index in range(self.num_images)]
+        indexes = range(self.first_slot, self.first_slot + self.num_images)
+        return [Slot(self.frame, index, mixed_seed(self.seed, index)) for index in indexes]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,106 @@
+"""Makes the branches of a conversation: from the pictures of a run, and from pictures that are in the results store.
+
+Both read what is kept of an answer (`ledger.turns`), so that a picture from the store, also after a restart, is gone on from
+as one that was made just now.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..images.picture import Picture, Pixels, decode, measure
+from ..ledger.journal import Journal
+from ..ledger.turns import RecordedPart, RecordedReference, TurnRecord
+from ..ledger.types import StoredImage
+from ..request.conversation import Branch, Part, StoredPicture, Turn
+from .image_task import ImageTask
+
+MOST_TURNS = 64
+"""Of one branch: what goes on from more is a circle that somebody has written."""
+
+
+def branch_after(ledger: Journal, task: ImageTask) -> Branch:
+    """What goes on from the picture of a finished task; where it has none, what it went on from itself."""
+    result, made_by = task.result, task.made_by
+    if result is None:
+        return task.request.branch or Branch()
+    height, width = result.pixels.shape[:2]
+    picture = _stored_picture(ledger, result.file, result.uid)
+    if not result.file:
+        picture = StoredPicture("", 0, lambda: True, result.read)
+    pixels = Picture(partial(_rgb, picture), int(width), int(height), 3)
+    record = ledger.turns.read(result.file, result.uid)
+    parts = _parts(ledger, result.uid, record.parts) if record else ()
+    # A graph keeps its conversations: the pixels of a long batch would fill the memory.
+    references = tuple(picture.unloaded() for picture in made_by.references) if made_by else ()
+    turn = Turn(task.request.prompt, references, True, picture, pixels, parts, result.uid)
+    if made_by is None:  # an earlier call's, of which the plan knows nothing
+        return Branch(turns=(turn,))
+    earlier = made_by.branch.turns if made_by.branch else ()
+    return Branch(made_by.spec.id, made_by.model_id, (*earlier, turn))
+
+
+def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
+    """What goes on from a stored picture. Raises OSError, or ValueError where it can't be read."""
+    turns: list[Turn] = []
+    name, uid = stored.file, stored.uid
+    record = ledger.turns.read(name, uid)
+    turns.append(_stored_turn(ledger, name, uid, record, stored.prompt))
+    provider, model = stored.provider, stored.model
+    while record is not None and record.parent[0]:
+        name, uid = record.parent
+        record = ledger.turns.read(name, uid)
+        if record is None or len(turns) >= MOST_TURNS or (record.provider, record.model) != (provider, model):
+            turns[-1] = _without_answer(turns[-1])  # what came before it isn't here
+            break
+        turns.append(_stored_turn(ledger, name, uid, record, record.prompt))
+    return Branch(provider, model, tuple(reversed(turns)))
+
+
+def _stored_turn(ledger: Journal, name: str, uid: str, record: TurnRecord | None, prompt: str) -> Turn:
+    picture = _stored_picture(ledger, name, uid)
+    try:
+        width, height = measure(picture.read())
+    except OSError:
+        if record is None:
+            raise
+        width = height = 1  # an earlier picture that is gone: its turn can't be sent, and isn't looked at
+    pixels = Picture(partial(_rgb, picture), width, height, 3)
+    if record is None:
+        return Turn(prompt, (), False, picture, pixels, (), uid)
+    references = tuple(_reference(ledger, each) for each in record.references)
+    here = all(ledger.turns.has_reference(each.digest) for each in record.references)
+    return Turn(record.prompt, references, here, picture, pixels, _parts(ledger, uid, record.parts), uid)
+
+
+def _without_answer(turn: Turn) -> Turn:
+    return Turn(turn.prompt, turn.references, turn.references_here, turn.picture, turn.pixels, (), turn.uid)
+
+
+def _parts(ledger: Journal, uid: str, parts: tuple[RecordedPart, ...]) -> tuple[Part, ...]:
+    return tuple(
+        Part(
+            part.text,
+            _stored_picture(ledger, part.picture, uid, part.size) if part.picture else None,
+            part.mime,
+            part.signature,
+            part.thought,
+        )
+        for part in parts
+    )
+
+
+def _stored_picture(ledger: Journal, name: str, uid: str, size: int = 0) -> StoredPicture:
+    results = ledger.results
+    return StoredPicture(name, size, partial(results.has, name, uid), partial(results.read, name, uid))
+
+
+def _reference(ledger: Journal, recorded: RecordedReference) -> Picture:
+    def load() -> Pixels:
+        return decode(ledger.turns.read_reference(recorded.digest))
+
+    return Picture.known(load, recorded.width, recorded.height, recorded.digest)
+
+
+def _rgb(picture: StoredPicture) -> Pixels:
+    return decode(picture.read())[..., :3]

@@ -1,0 +1,213 @@
+"""What is kept of a request and its answer so that a conversation can go on from the picture, also after a restart.
+
+    ab/abcdef....<uid>.turn.json    beside the sidecar of the picture: the words, the parts of the answer with their thought
+                                    signatures, the picture that it went on from. Deleted with the picture
+    references/ab/<digest>.<ending>   pictures that were sent along, by the digest of their pixels; the longest unused go first
+
+The journal has none of it: a signature may be as long as a picture. Pictures in an answer are named by their content.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..files import private_files
+from ..files.regular_files import NotReadable, read_regular
+from ..images.picture import EXTENSION, Encoded
+from . import interruptible_json
+from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, UID, Results
+
+log = logging.getLogger("nano_banana")
+
+VERSION = 1
+_MOST_PARTS = 64
+_MOST_REFERENCES = 64
+_SHARE = 10
+"""The references that are kept may take one part in so many of what the results may."""
+_TARGET_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class RecordedPart:
+    """A part of an answer; `picture` is a file name in the results folder, "" for words."""
+
+    text: str = field(default="", repr=False)
+    picture: str = ""
+    size: int = 0
+    mime: str = ""
+    signature: str = field(default="", repr=False)
+    thought: bool = False
+
+
+@dataclass(frozen=True)
+class RecordedReference:
+    """A picture that was sent along."""
+
+    digest: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class TurnRecord:
+    """One turn of a conversation as it is on disk."""
+
+    provider: str
+    model: str
+    """Wire model id."""
+    prompt: str = field(repr=False)
+    references: tuple[RecordedReference, ...] = ()
+    parts: tuple[RecordedPart, ...] = ()
+    parent: tuple[str, str] = ("", "")
+    """File name and uid of the picture that it went on from; empty for a first request."""
+
+
+class Turns:
+    """The turns in one results folder."""
+
+    def __init__(self, results: Results, limit: Callable[[], int]) -> None:
+        """`limit` gives the bytes that the results may take."""
+        self._results, self._limit = results, limit
+        self._lock = threading.Lock()
+        self._total: int | None = None
+
+    def write(self, name: str, uid: str, data: bytes) -> None:
+        """Writes the record of a picture, see `encoded`. Raises OSError."""
+        file = self._path(name, uid)
+        private_files.make_folder(file.parent)
+        private_files.write(file, data)
+
+    def read(self, name: str, uid: str) -> TurnRecord | None:
+        """The record of a picture; None where there is none that can be read."""
+        if not NAME.fullmatch(name) or not UID.fullmatch(uid):
+            return None
+        try:
+            data = read_regular(self._path(name, uid), SIDECAR_BYTES)
+            return _decoded(interruptible_json.loads(data.decode("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, NotReadable, ValueError, KeyError, TypeError, RecursionError) as error:
+            log.warning("the turn of %s can't be read: %s", name, type(error).__name__)
+            return None
+
+    # ------------------------------------------------------------------------------------------------ references
+
+    def keep_references(self, digests: Sequence[str], files: Sequence[Encoded]) -> None:
+        """Keeps pictures that were sent along, each by the digest of its pixels. Raises OSError."""
+        with self._lock:  # calls of one run send the same pictures
+            for digest, sent in zip(digests, files, strict=True):
+                found = self._reference(digest)
+                if found is not None:
+                    os.utime(found)
+                    continue
+                file = self._folder / digest[:2] / f"{digest}.{EXTENSION.get(sent.format, sent.format)}"
+                private_files.make_folder(file.parent)
+                private_files.write(file, sent.data)
+                self._count(len(sent.data))
+
+    def has_reference(self, digest: str) -> bool:
+        return self._reference(digest) is not None
+
+    def read_reference(self, digest: str) -> bytes:
+        """The file of a picture that was sent along. Raises OSError."""
+        found = self._reference(digest)
+        if found is None:
+            raise FileNotFoundError(f"no reference {digest}")
+        return read_regular(found, PICTURE_BYTES)
+
+    @property
+    def _folder(self) -> Path:
+        return self._results.folder / "references"
+
+    def _reference(self, digest: str) -> Path | None:
+        folder = self._folder / digest[:2]
+        files = (folder / f"{digest}.{ending}" for ending in ("webp", "png", "jpg"))
+        return next((file for file in files if file.is_file()), None)
+
+    def _count(self, size: int) -> None:
+        """Counts a new file, and deletes the longest unused ones above the limit."""
+        limit = self._limit() // _SHARE
+        self._total = self._sum() if self._total is None else self._total + size
+        if self._total <= limit:
+            return
+        files = [(file.stat(), file) for file in self._folder.glob("*/*") if file.is_file()]
+        total = sum(facts.st_size for facts, _ in files)
+        for facts, file in sorted(files, key=lambda each: each[0].st_mtime):
+            if total <= limit * _TARGET_SHARE:
+                break
+            file.unlink(missing_ok=True)
+            total -= facts.st_size
+        self._total = total
+
+    def _sum(self) -> int:
+        return sum(file.stat().st_size for file in self._folder.glob("*/*") if file.is_file())
+
+    def _path(self, name: str, uid: str) -> Path:
+        return self._results.path(name).with_suffix(f".{uid}.turn.json")
+
+
+def encoded(record: TurnRecord) -> bytes:
+    """A record as it is on disk. Raises ValueError for one that is too long to be read again."""
+    text = json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False)
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) > SIDECAR_BYTES:
+        raise ValueError(f"a turn of {len(data)} bytes")
+    return data
+
+
+def _decoded(value: Any) -> TurnRecord:
+    """Raises KeyError, TypeError or ValueError for an invalid record: others may be able to write them."""
+    parts, references = _objects(value["parts"], _MOST_PARTS), _objects(value["references"], _MOST_REFERENCES)
+    file, uid = value["parent"]
+    if (file or uid) and not (NAME.fullmatch(file) and UID.fullmatch(uid)):
+        raise ValueError("a parent that can't be one")
+    return TurnRecord(
+        _text(value["provider"]),
+        _text(value["model"]),
+        _text(value["prompt"]),
+        tuple(RecordedReference(_digest(each["digest"]), *_sides(each)) for each in references),
+        tuple(_part(each) for each in parts),
+        (file, uid),
+    )
+
+
+def _part(value: dict[str, Any]) -> RecordedPart:
+    picture, size = _text(value["picture"]), value["size"]
+    if picture and not NAME.fullmatch(picture):
+        raise ValueError("a name that can't be one")
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= PICTURE_BYTES:
+        raise ValueError("a size that can't be one")
+    text, mime, signature = (_text(value[name]) for name in ("text", "mime", "signature"))
+    return RecordedPart(text, picture, size, mime, signature, value["thought"] is True)
+
+
+def _objects(value: Any, most: int) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > most or not all(isinstance(each, dict) for each in value):
+        raise TypeError("no list of objects")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 64 or not value.isalnum():
+        raise ValueError("no digest")
+    return value
+
+
+def _sides(value: dict[str, Any]) -> tuple[int, int]:
+    width, height = value["width"], value["height"]
+    if not all(type(side) is int and 0 < side <= 1 << 20 for side in (width, height)):
+        raise ValueError("sides that can't be ones")
+    return width, height

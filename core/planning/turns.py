@@ -1,0 +1,49 @@
+"""The turns of a conversation as they travel to a provider: their pictures as files, their answers as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..dialects.base.step import SentPart, SentTurn
+from ..errors import Impossible
+from ..errors.messages import msg
+from ..images.picture import Encoded, UnreadablePicture, measure, sniff
+from ..providers.spec import ProviderSpec
+from ..request.conversation import Branch, Part
+from .references import encode_references
+
+
+def encode_turns(
+    branch: Branch, spec: ProviderSpec, reference_format: str, references: Sequence[Encoded]
+) -> tuple[SentTurn, ...]:
+    """The turns of `branch` for `spec`. `references`: the files that go along with the prompt. Raises Impossible.
+
+    Slow for large pictures: called on a thread of our own.
+    """
+    turns = []
+    for turn in branch.turns:
+        files, _ = encode_references(turn.references, spec, reference_format)
+        turns.append(SentTurn(turn.prompt, tuple(files), tuple(_part(part) for part in turn.parts)))
+    pictures = [*references, *(picture for turn in turns for picture in turn.references)]
+    answers = sum(turn.size for turn in branch.turns)
+    if not spec.upload_above and sum((len(each.data) + 2) // 3 * 4 for each in pictures) + answers > _room(spec):
+        raise Impossible(msg("turns.too_large", provider=spec.label), cure=msg("turns.use_last_picture"))
+    return tuple(turns)
+
+
+def _room(spec: ProviderSpec) -> int:
+    """Bytes that all pictures of a request may take."""
+    return max(spec.max_request_bytes, spec.max_conversation_bytes)
+
+
+def _part(part: Part) -> SentPart:
+    if part.picture is None:
+        return SentPart(part.text, signature=part.signature, thought=part.thought)
+    try:
+        data = part.picture.read()
+        width, height = measure(data)
+    except (OSError, ValueError, UnreadablePicture):
+        # It was here a moment ago: the run decides anew when it is queued again.
+        raise Impossible(msg("turns.picture_gone"), cure=msg("turns.queue_again")) from None
+    picture = Encoded(data, sniff(data), width, height)  # type: ignore[arg-type]  # sent as it came, whatever it is
+    return SentPart("", picture, part.mime, part.signature, part.thought)

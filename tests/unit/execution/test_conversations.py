@@ -1,0 +1,276 @@
+"""Conversations from one run to the next against the strict doubles: turns, branches, the store, and an honest replay."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from pack.core.engine import Engine
+from pack.core.errors import Impossible
+from pack.core.execution.run import Run
+from pack.core.images.picture import Picture
+from pack.core.ledger.turns import Turns
+from pack.core.planning.choice import ProviderChoice
+from pack.core.request import Request
+from pack.core.request.conversation import Branch, Conversation
+from pack.tests.doubles.server import Doubles
+
+KEY = "sim-run-secret"
+PRO = ProviderChoice("google", "nano-banana-pro")
+VERTEX = ProviderChoice("fal", "nano-banana-pro")
+
+
+@pytest.fixture
+def home(doubles: Doubles, tmp_path: Path) -> Path:
+    doubles.reset()
+    doubles.fault("small")
+    return tmp_path
+
+
+@pytest.fixture
+def engine(doubles: Doubles, home: Path) -> Engine:
+    return at(doubles, home)
+
+
+def at(doubles: Doubles, home: Path) -> Engine:
+    """A machine with keys; again at the same folder, it is that machine after a restart."""
+    return Engine(home, specs=QUICK_SPECS, environ=keyed(doubles, "google", "fal", key=KEY))
+
+
+def ask(
+    engine: Engine,
+    prompt: str,
+    branch: Branch | None = None,
+    choice: ProviderChoice = PRO,
+    references: tuple[Picture, ...] = (),
+    **changes: Any,
+) -> Run:
+    """A run of one request that is over."""
+    operation = "edit" if references or (branch and branch.turns) else "generate"
+    asked = replace(request(operation, 0, prompt=prompt), references=references, branch=branch, **changes)
+    run = engine.run([asked], engine.plan(choice, [asked]))
+    assert run.done.wait(60), "the run did not end"
+    if run.error is not None:
+        raise run.error
+    return run
+
+
+def go(engine: Engine, *args: Any, **more: Any) -> Branch:
+    """The branch after the first picture of a run that has to succeed."""
+    task = ask(engine, *args, **more).tasks[0]
+    assert task.result is not None, task.error
+    return engine.branch_after(task)
+
+
+def entries(doubles: Doubles, prompt: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = doubles.request_log(prompt)["requests"]
+    return found
+
+
+def turns_of(entry: dict[str, Any]) -> list[str]:
+    """Roles of the turns that a double was sent."""
+    return [turn["role"] for turn in entry["fields"]["contents"]]
+
+
+def test_a_chain_sends_every_turn_with_its_signatures(engine: Engine, doubles: Doubles) -> None:
+    """The double refuses a missing, altered or transplanted signature; words beside the pictures are signed, too."""
+    one = go(engine, "turn one", options=replace(request().options, with_text=True))
+    two = go(engine, "turn two", one, references=(tiny(3),))
+    three = go(engine, "turn three", two)
+    (entry,) = entries(doubles, "turn three")
+    assert turns_of(entry) == ["user", "model", "user", "model", "user"] and len(entry["references"]) == 3
+    assert [turn.prompt for turn in three.turns] == ["turn one", "turn two", "turn three"]
+    assert doubles.request_log("turn")["paid_images"] == 3
+
+
+def test_the_last_picture_is_not_sent_again(engine: Engine, doubles: Doubles) -> None:
+    """An image_1 with the same pixels is the turn's own picture; any other is sent."""
+    one = go(engine, "first")
+    same = Picture.of(one.last.pixels._read())
+    go(engine, "with the same", one, references=(same, tiny(4)))
+    go(engine, "with another", one, references=(tiny(5), tiny(4)))
+    assert [len(entries(doubles, words)[0]["references"]) for words in ("with the same", "with another")] == [2, 3]
+
+
+def test_from_the_store_and_after_a_restart_it_is_the_same_conversation(
+    engine: Engine, doubles: Doubles, home: Path
+) -> None:
+    """Asked again, nothing is paid; and what goes on from it is byte for byte what would have been sent before."""
+    one = go(engine, "base", references=(tiny(1),))
+    two = go(engine, "then", one)
+    again = at(doubles, home)
+    stored = ask(again, "base", references=(tiny(1),))
+    assert stored.tasks[0].source == "store"
+    first = again.branch_after(stored.tasks[0])
+    second = ask(again, "then", first)
+    assert second.tasks[0].source == "store" and doubles.request_log()["paid_images"] == 2
+    assert [turn.parts for turn in again.branch_after(second.tasks[0]).turns] == [turn.parts for turn in two.turns]
+    go(again, "and now", again.branch_after(second.tasks[0]))
+    assert turns_of(entries(doubles, "and now")[0]) == ["user", "model", "user", "model", "user"]
+
+
+def test_a_picture_of_the_results_folder_brings_its_conversation(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """By its content alone, references and all, in another process."""
+    two = go(engine, "then", go(engine, "base", references=(tiny(1),)))
+    content = two.last.picture.file.partition(".")[0]
+    again = at(doubles, home)
+    found = again.branch_of(content)
+    assert found is not None and [turn.prompt for turn in found.turns] == ["base", "then"]
+    go(again, "from the panel", found)
+    (entry,) = entries(doubles, "from the panel")
+    assert turns_of(entry) == ["user", "model", "user", "model", "user"] and len(entry["references"]) == 3
+    assert again.branch_of("0" * 64) is None
+
+
+def test_a_changed_earlier_prompt_asks_only_from_there_on(engine: Engine, doubles: Doubles) -> None:
+    def chain(*prompts: str) -> None:
+        branch: Branch | None = None
+        for prompt in prompts:
+            branch = go(engine, prompt, branch)
+
+    chain("a", "b", "c")
+    chain("a", "b", "c")
+    assert doubles.request_log()["paid_images"] == 3
+    chain("a", "b2", "c")
+    assert doubles.request_log()["paid_images"] == 5
+
+
+def test_branches_of_one_picture_are_pictures_of_their_own(engine: Engine, doubles: Doubles) -> None:
+    """Four slots fork it; the same again is free."""
+    one = go(engine, "stem")
+    for _ in range(2):
+        run = ask(engine, "fork", one, num_images=4)
+        assert all(task.result for task in run.tasks)
+    assert doubles.request_log("fork")["paid_images"] == 4
+    files = {engine.branch_after(task).last.picture.file for task in run.tasks}
+    assert len(files) == 4
+
+
+def test_an_edit_without_turns_has_the_fingerprint_of_0_1(engine: Engine, doubles: Doubles) -> None:
+    """An empty branch is no conversation: the stored picture is found."""
+    ask(engine, "plain", references=(tiny(2),))
+    run = ask(engine, "plain", Branch(), references=(tiny(2),))
+    assert run.tasks[0].source == "store"
+
+
+def replayed(run: Run) -> list[str]:
+    return [notice for notice in run.report.notices if "was not sent as such" in notice]
+
+
+def test_another_provider_gets_the_last_picture_first(engine: Engine, doubles: Doubles) -> None:
+    """With a notice. Its picture is one of an edit of that picture, stored as that."""
+    one = go(engine, "here")
+    run = ask(engine, "there", one, VERTEX, references=(tiny(6),))
+    assert run.tasks[0].result and replayed(run)
+    (entry,) = entries(doubles, "there")
+    assert [(each["width"], each["height"]) for each in entry["references"]] == [
+        (one.last.pixels.width, one.last.pixels.height),
+        (5, 4),
+    ]
+    plain = ask(engine, "there", None, VERTEX, references=(Picture.of(one.last.pixels._read()), tiny(6)))
+    assert plain.tasks[0].source == "store" and not replayed(plain)
+    back = ask(engine, "back again", engine.branch_after(run.tasks[0]))
+    assert replayed(back) and len(entries(doubles, "back again")[0]["references"]) == 1
+
+
+def test_another_model_gets_the_last_picture_first(engine: Engine, doubles: Doubles) -> None:
+    one = go(engine, "pro")
+    run = ask(engine, "flash", one, ProviderChoice("google", "nano-banana-2"))
+    assert replayed(run) and turns_of(entries(doubles, "flash")[0]) == ["user"]
+
+
+def test_a_store_of_an_earlier_release_has_no_turns(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """What the model answered isn't there: nothing is made up, and the last picture goes."""
+    go(engine, "old", references=(tiny(7),))
+    for file in (home / "results").glob("*/*.turn.json"):
+        file.unlink()
+    again = at(doubles, home)
+    first = again.branch_after(ask(again, "old", references=(tiny(7),)).tasks[0])
+    run = ask(again, "new", first)
+    assert replayed(run) and turns_of(entries(doubles, "new")[0]) == ["user"]
+    content = first.last.picture.file.partition(".")[0]
+    found = again.branch_of(content)
+    assert found is not None and replayed(ask(again, "new by content", found))
+
+
+def test_a_picture_that_is_gone_is_told_or_refused(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """An earlier one: the last picture goes. The last one: refused, unless image_1 is that picture."""
+    one = go(engine, "first")
+    two = go(engine, "second", one)
+    shown = two.last.pixels._read()
+    assert two.last.pixels.digest
+    engine.ledger.results.path(one.last.picture.file).unlink()
+    run = ask(engine, "third", two)
+    assert replayed(run) and turns_of(entries(doubles, "third")[0]) == ["user"]
+    engine.ledger.results.path(two.last.picture.file).unlink()
+    with pytest.raises(Impossible, match="no longer in the results folder"):
+        ask(engine, "fourth", two)
+    assert ask(engine, "fifth", two, references=(Picture.of(shown),)).tasks[0].result
+    assert not entries(doubles, "fourth")
+
+
+def test_a_reference_that_is_gone_is_told(engine: Engine, doubles: Doubles, home: Path) -> None:
+    one = go(engine, "with a reference", references=(tiny(8),))
+    for file in (home / "results" / "references").glob("*/*"):
+        file.unlink()
+    again = at(doubles, home)
+    found = again.branch_of(one.last.picture.file.partition(".")[0])
+    assert found is not None and replayed(ask(again, "without", found))
+
+
+def test_a_conversation_that_is_too_large_is_told(engine: Engine, doubles: Doubles, home: Path) -> None:
+    specs = {**QUICK_SPECS, "google": replace(QUICK_SPECS["google"], max_conversation_bytes=100)}
+    small = Engine(home, specs=specs, environ=keyed(doubles, "google", key=KEY))
+    run = ask(small, "much", go(small, "little"))
+    assert replayed(run) and turns_of(entries(doubles, "much")[0]) == ["user"]
+
+
+def test_a_conversation_shows_numbers_and_holds_no_key(engine: Engine, home: Path) -> None:
+    """Nothing of it is in its repr, no key in it nor on disk."""
+    branch = go(engine, "a secret wish", go(engine, "a first wish", references=(tiny(9),)))
+    shown = repr(Conversation((branch, Branch())))
+    assert shown == "Conversation(2 branches; turns: 2, 0)" and str(Conversation((branch,))) == repr(
+        Conversation((branch,))
+    )
+    assert KEY not in repr(branch) and "wish" not in repr(branch)
+    with pytest.raises(TypeError):
+        json.dumps(Conversation((branch,)))
+    for file in home.rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
+
+
+def test_an_answer_that_repeats_the_key_is_not_kept(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """The picture is; a conversation from it goes on from the picture alone."""
+    one = go(engine, f"say {KEY}", options=replace(request().options, with_text=True))
+    assert not list((home / "results").glob("*/*.turn.json")) and not one.last.parts
+
+
+def test_a_turn_goes_with_its_picture(engine: Engine, home: Path) -> None:
+    """Deleted with it, and never taken for a sidecar."""
+    one = go(engine, "short life")
+    name = one.last.picture.file
+    assert list((home / "results").glob("*/*.turn.json"))
+    assert [found for found, _, _ in engine.ledger.results.walk()] == [name]
+    engine.ledger.results.delete(name)
+    assert not list((home / "results").glob("*/*.turn.json"))
+
+
+def test_references_are_kept_up_to_a_share_of_the_results(engine: Engine, home: Path) -> None:
+    """The longest unused go first; the newest stays."""
+    turns = Turns(engine.ledger.results, lambda: 4000)
+    digests = [f"{number:064x}" for number in range(8)]
+    for digest in digests:
+        turns.keep_references([digest], [tiny(int(digest, 16), 8, 8).encoded("png")])
+    kept = [digest for digest in digests if turns.has_reference(digest)]
+    assert kept and kept[-1] == digests[-1] and kept == digests[-len(kept) :] and len(kept) < 8
+
+
+def test_two_requests_of_one_frame_are_two_slots() -> None:
+    """Each goes on from a branch of its own, with the seed of its slot."""
+    whole = Request("generate", "x", request().options, 5, 3)
+    parts = [replace(whole, num_images=1, first_slot=slot) for slot in range(3)]
+    assert [slot for part in parts for slot in part.slots()] == whole.slots()
