@@ -329,6 +329,7 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
         "reason": shown.reason,
         "task": shown.task,
         "picture": bool(shown.file),
+        "content": shown.file.partition(".")[0],
         "running": shown.running,
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,16 @@ class CallJournal:
             if name not in (part.picture for part in record.parts):
                 return
             written = encoded(record)
-            if b"".join(self._key.scrub_pieces(written)) != written:
+            answered = encoded(
+                replace(record, prompt="")
+            )  # the prompt is the user's own, and kept in the journal anyway
+            if b"".join(self._key.scrub_pieces(answered)) != answered:
                 log.warning("an answer that repeats the key is not kept for a conversation")
                 return
-            journal.turns.keep_references(status.digests, status.job.all_references)
-            journal.turns.write(name, journal.uid(status.fingerprint(number)), written)
+            uid = journal.uid(status.fingerprint(number))
+            new = status.digests[: len(status.job.references)]  # those of earlier turns are kept with them
+            journal.turns.keep_references(uid, new, status.job.references)
+            journal.turns.write(name, uid, written)
         except (OSError, ValueError) as error:
             log.warning("an answer could not be kept for a conversation: %s", error)
 

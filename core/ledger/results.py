@@ -22,7 +22,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ ROOM_PER_PICTURE = 32 << 20
 UID = re.compile(r"[0-9a-f]{32}")
 """The id of a picture. It is checked because it becomes a part of file names, and others may be able to write sidecars."""
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
+TURN = ".turn.json"
+"""How the file of a turn ends."""
 SIDECAR_BYTES = 16 << 20
 """A larger sidecar is not read."""
 PICTURE_BYTES = 400 << 20
@@ -60,6 +62,8 @@ class Results:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.before_turn_is_deleted: Callable[[Path], None] = lambda file: None
+        """Called with the file of a turn, see `turns`."""
 
     def check_free_space(self, pictures: int) -> None:
         """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
@@ -158,7 +162,7 @@ class Results:
         """Deletes bytes and sidecars."""
         self.path(name).unlink(missing_ok=True)
         for file in self._sidecars(name):
-            file.unlink(missing_ok=True)
+            self._unlink(file)
 
     def delete_sidecars(self, name: str, uids: set[str]) -> None:
         """Deletes the facts of pictures whose bytes other pictures use.
@@ -170,7 +174,7 @@ class Results:
             if file.suffix == ".part" or suffixes.intersection(
                 file.suffixes
             ):  # left by a crash: no one else writes now
-                file.unlink(missing_ok=True)
+                self._unlink(file)
             elif len(file.suffixes) == 1:
                 pictures = _pictures(file)
                 remaining = [facts for facts in pictures if facts.get("uid") not in uids]
@@ -178,6 +182,11 @@ class Results:
                     file.unlink(missing_ok=True)
                 elif len(remaining) < len(pictures):
                     _write(file, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in remaining))
+
+    def _unlink(self, file: Path) -> None:
+        if file.name.endswith(TURN):
+            self.before_turn_is_deleted(file)
+        file.unlink(missing_ok=True)
 
     def _sidecars(self, name: str) -> list[Path]:
         """The sidecars of all pictures with these bytes, and incomplete ones that a crash left."""
@@ -193,7 +202,7 @@ class Results:
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
         for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
-            if sidecar.name.endswith(".turn.json"):
+            if sidecar.name.endswith(TURN):
                 continue
             try:
                 value = _read(sidecar)

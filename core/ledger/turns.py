@@ -3,6 +3,7 @@
     ab/abcdef....<uid>.turn.json    beside the sidecar of the picture: the words, the parts of the answer with their thought
                                     signatures, the picture that it went on from. Deleted with the picture
     references/ab/<digest>.<ending>   pictures that were sent along, by the digest of their pixels; the longest unused go first
+    references/ab/<digest>.<uid>.used   empty, one for each picture that it was sent for: it goes with the last of them
 
 The journal has none of it: a signature may be as long as a picture. Pictures in an answer are named by their content.
 """
@@ -22,7 +23,7 @@ from ..files import private_files
 from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, Encoded
 from . import interruptible_json
-from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, UID, Results
+from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results
 
 log = logging.getLogger("nano_banana")
 
@@ -77,6 +78,7 @@ class Turns:
         self._results, self._limit = results, limit
         self._lock = threading.Lock()
         self._total: int | None = None
+        results.before_turn_is_deleted = self._drop_references
 
     def write(self, name: str, uid: str, data: bytes) -> None:
         """Writes the record of a picture, see `encoded`. Raises OSError."""
@@ -99,16 +101,17 @@ class Turns:
 
     # ------------------------------------------------------------------------------------------------ references
 
-    def keep_references(self, digests: Sequence[str], files: Sequence[Encoded]) -> None:
-        """Keeps pictures that were sent along, each by the digest of its pixels. Raises OSError."""
+    def keep_references(self, uid: str, digests: Sequence[str], files: Sequence[Encoded]) -> None:
+        """Keeps pictures that were sent along for one with this uid, each by the digest of its pixels. Raises OSError."""
         with self._lock:  # calls of one run send the same pictures
             for digest, sent in zip(digests, files, strict=True):
+                private_files.make_folder(self._folder / digest[:2])
+                private_files.create(self._marker(digest, uid))
                 found = self._reference(digest)
                 if found is not None:
                     os.utime(found)
                     continue
                 file = self._folder / digest[:2] / f"{digest}.{EXTENSION.get(sent.format, sent.format)}"
-                private_files.make_folder(file.parent)
                 private_files.write(file, sent.data)
                 self._count(len(sent.data))
 
@@ -121,6 +124,29 @@ class Turns:
         if found is None:
             raise FileNotFoundError(f"no reference {digest}")
         return read_regular(found, PICTURE_BYTES)
+
+    def _drop_references(self, file: Path) -> None:
+        """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
+        uid = file.name.removesuffix(TURN).rpartition(".")[2]
+        for reference in self._of(file):
+            with self._lock:
+                self._marker(reference.digest, uid).unlink(missing_ok=True)
+                folder = self._folder / reference.digest[:2]
+                if not any(folder.glob(f"{reference.digest}.*.used")):
+                    self._delete(reference.digest)
+
+    def _of(self, file: Path) -> tuple[RecordedReference, ...]:
+        try:
+            return _decoded(interruptible_json.loads(read_regular(file, SIDECAR_BYTES).decode("utf-8"))).references
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return ()
+
+    def _delete(self, digest: str) -> None:
+        for file in (self._folder / digest[:2]).glob(f"{digest}.*"):
+            file.unlink(missing_ok=True)
+
+    def _marker(self, digest: str, uid: str) -> Path:
+        return self._folder / digest[:2] / f"{digest}.{uid}.used"
 
     @property
     def _folder(self) -> Path:
@@ -137,12 +163,12 @@ class Turns:
         self._total = self._sum() if self._total is None else self._total + size
         if self._total <= limit:
             return
-        files = [(file.stat(), file) for file in self._folder.glob("*/*") if file.is_file()]
+        files = [(file.stat(), file) for file in self._folder.glob("*/*") if file.suffix != ".used"]
         total = sum(facts.st_size for facts, _ in files)
         for facts, file in sorted(files, key=lambda each: each[0].st_mtime):
             if total <= limit * _TARGET_SHARE:
                 break
-            file.unlink(missing_ok=True)
+            self._delete(file.stem)
             total -= facts.st_size
         self._total = total
 
@@ -150,7 +176,7 @@ class Turns:
         return sum(file.stat().st_size for file in self._folder.glob("*/*") if file.is_file())
 
     def _path(self, name: str, uid: str) -> Path:
-        return self._results.path(name).with_suffix(f".{uid}.turn.json")
+        return self._results.path(name).with_suffix(f".{uid}{TURN}")
 
 
 def encoded(record: TurnRecord) -> bytes:

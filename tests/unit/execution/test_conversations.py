@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from engine_play import GEMINI_IMAGE, answering, engine_at, play
 from pack.core.engine import Engine
 from pack.core.errors import Impossible
 from pack.core.execution.run import Run
@@ -243,10 +245,21 @@ def test_a_conversation_shows_numbers_and_holds_no_key(engine: Engine, home: Pat
         assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
 
 
-def test_an_answer_that_repeats_the_key_is_not_kept(engine: Engine, doubles: Doubles, home: Path) -> None:
-    """The picture is; a conversation from it goes on from the picture alone."""
-    one = go(engine, f"say {KEY}", options=replace(request().options, with_text=True))
-    assert not list((home / "results").glob("*/*.turn.json")) and not one.last.parts
+@pytest.mark.parametrize("part", ["text", "signature"])
+def test_an_answer_that_repeats_the_key_is_not_kept(home: Path, part: str) -> None:
+    """In a spelling of its own; as it is, the transport takes it out. The picture is kept, and goes alone later."""
+    value: Any = json.loads(json.dumps(GEMINI_IMAGE))
+    parts = value["candidates"][0]["content"]["parts"]
+    if part == "text":
+        parts.insert(0, {"text": "You sent KEY-OF-MINE-1."})
+    else:
+        parts[0]["thoughtSignature"] = "a2V5LW9m Key-Of-Mine-1"
+    with answering({"status": 200, "body": value}) as server:
+        engine = engine_at(home, "google", server.url)
+        task = play(engine, "google").tasks[0]
+    assert task.result and not engine.branch_after(task).last.parts
+    for file in home.rglob("*"):
+        assert not file.is_file() or b"key-of-mine-1" not in file.read_bytes().lower(), file
 
 
 def test_a_turn_goes_with_its_picture(engine: Engine, home: Path) -> None:
@@ -263,10 +276,22 @@ def test_references_are_kept_up_to_a_share_of_the_results(engine: Engine, home: 
     """The longest unused go first; the newest stays."""
     turns = Turns(engine.ledger.results, lambda: 4000)
     digests = [f"{number:064x}" for number in range(8)]
-    for digest in digests:
-        turns.keep_references([digest], [tiny(int(digest, 16), 8, 8).encoded("png")])
+    for number, digest in enumerate(digests):
+        turns.keep_references("0" * 32, [digest], [tiny(number, 8, 8).encoded("png")])
+        os.utime(home / "results" / "references" / "00" / f"{digest}.png", (number, number))
     kept = [digest for digest in digests if turns.has_reference(digest)]
-    assert kept and kept[-1] == digests[-1] and kept == digests[-len(kept) :] and len(kept) < 8
+    assert kept and kept == digests[-len(kept) :] and len(kept) < 8
+
+
+def test_a_reference_goes_with_the_last_picture_that_it_was_sent_for(engine: Engine, home: Path) -> None:
+    """A person who forgets a picture does not expect the photo it was made of to stay."""
+    branches = [go(engine, prompt, references=(tiny(1),)) for prompt in ("one", "two")]
+    files = [branch.last.picture.file for branch in branches]
+    (kept,) = (home / "results" / "references").glob("*/*.webp")
+    engine.ledger.results.delete(files[0])
+    assert kept.exists()
+    engine.ledger.results.delete_sidecars(files[1], {branches[1].last.uid})
+    assert not [file for file in (home / "results" / "references").glob("*/*") if file.is_file()]
 
 
 def test_two_requests_of_one_frame_are_two_slots() -> None:
