@@ -142,19 +142,7 @@ def negotiate(
         raise _impossible(
             msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
         )
-    if not request.prompt.strip():
-        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
-    if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
-        raise _impossible(
-            msg(
-                "negotiate.prompt_too_long",
-                prompt=len(request.prompt),
-                model=model.name,
-                provider=spec.label,
-                max_prompt=capabilities.max_prompt,
-            ),
-            msg("negotiate.shorten_or_choose_another"),
-        )
+    _check_prompt(request, spec, model, capabilities)
     resolution = _resolution(request, spec, model, capabilities)
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     request, region, cut_notices = _cut(request, capabilities, effective)
@@ -194,6 +182,22 @@ def negotiate(
         share,
         continued.branch,
     )
+
+
+def _check_prompt(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
+    if not request.prompt.strip():
+        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
+    if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
+        raise _impossible(
+            msg(
+                "negotiate.prompt_too_long",
+                prompt=len(request.prompt),
+                model=model.name,
+                provider=spec.label,
+                max_prompt=capabilities.max_prompt,
+            ),
+            msg("negotiate.shorten_or_choose_another"),
+        )
 
 
 def _cut(

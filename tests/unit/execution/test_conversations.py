@@ -267,7 +267,7 @@ def test_a_turn_goes_with_its_picture(engine: Engine, home: Path) -> None:
     one = go(engine, "short life")
     name = one.last.picture.file
     assert list((home / "results").glob("*/*.turn.json"))
-    assert [found for found, _, _ in engine.ledger.results.walk()] == [name]
+    assert name in [found for found, _, _ in engine.ledger.results.walk()]
     engine.ledger.results.delete(name)
     assert not list((home / "results").glob("*/*.turn.json"))
 
