@@ -70,7 +70,7 @@ class CallJournal:
             if b"".join(self._key.scrub_pieces(answered)) != answered:
                 log.warning("an answer that repeats the key is not kept for a conversation")
                 return
-            uid = journal.uid(status.fingerprint(number))
+            uid = journal.held(status.fingerprint(number)).uid
             new = status.digests[: len(status.job.references)]  # those of earlier turns are kept with them
             journal.turns.keep_references(uid, new, status.job.references)
             journal.turns.write(name, uid, written)
@@ -109,11 +109,11 @@ class CallJournal:
 
     def file_name(self, number: int) -> str:
         """The name that the incoming bytes have, or will have, in the results folder."""
-        return self._journal.file_name(self._status.fingerprint(number))
+        return self._journal.held(self._status.fingerprint(number)).file
 
     def uid(self, number: int) -> str:
         """The id of its row, while the call works on it."""
-        return self._journal.uid(self._status.fingerprint(number))
+        return self._journal.held(self._status.fingerprint(number)).uid
 
     def keep_unreadable(self, number: int, data: bytes) -> Path | None:
         """Keeps bytes that are no picture; None when that isn't possible."""

@@ -22,7 +22,7 @@ from .eviction import DEFAULT_LIMIT_BYTES, Eviction
 from .image_store import ImageStore
 from .kept_answers import KeptAnswer, KeptAnswers
 from .orders import OpenOrder, open_orders
-from .ownership import Ownership
+from .ownership import HeldPicture, Ownership
 from .postgres_address import PostgresAddress
 from .postgres_database import PostgresDatabase
 from .rebuild import rebuild
@@ -180,13 +180,9 @@ class Journal:
         """Writes the provider's bytes to disk before they are decoded: after a crash they are found by the row."""
         self._calls.write_incoming(fingerprint, data)
 
-    def file_name(self, fingerprint: str) -> str:
-        """The name that incoming bytes have, or will have, in the results folder."""
-        return self.ownership.held(fingerprint).file
-
-    def uid(self, fingerprint: str) -> str:
-        """The id of the row of a picture that this process holds."""
-        return self.ownership.held(fingerprint).uid
+    def held(self, fingerprint: str) -> HeldPicture:
+        """The row of a picture that this process holds, and the name of its incoming bytes in the results folder."""
+        return self.ownership.held(fingerprint)
 
     def reader(self, fingerprint: str) -> Callable[[], bytes]:
         """A function that reads incoming bytes from disk, also after the picture is stored."""

@@ -137,12 +137,8 @@ def negotiate(
             else msg("negotiate.cannot_make_from_text", model=model.name, provider=spec.label),
             msg("negotiate.models_that_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
+    _check_delivery_and_prompt(request, spec, model, capabilities)
     delivery = request.options.delivery
-    if delivery == "batch" and spec.batch is None:
-        raise _impossible(
-            msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
-        )
-    _check_prompt(request, spec, model, capabilities)
     resolution = _resolution(request, spec, model, capabilities)
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     request, region, cut_notices = _cut(request, capabilities, effective)
@@ -184,7 +180,11 @@ def negotiate(
     )
 
 
-def _check_prompt(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
+def _check_delivery_and_prompt(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
+    if request.options.delivery == "batch" and spec.batch is None:
+        raise _impossible(
+            msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
+        )
     if not request.prompt.strip():
         raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
