@@ -1,4 +1,4 @@
-"""The commands of `ledger.py`: list, export, recover, forget, reindex and spend.
+"""The commands of `ledger.py`: list, export, recover, forget, reindex, move and spend.
 
 They print tables, or CSV.
 """
@@ -17,7 +17,10 @@ from typing import Any
 
 from .engine import Engine
 from .errors import NanoBananaError
+from .execution import charge
 from .ledger.history import GROUPS, History, HistoryEntry
+from .ledger.journal import Journal
+from .ledger.move import move
 
 _AGE = re.compile(r"(\d+)([hdwm])")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "m": 30 * 86400}
@@ -102,6 +105,17 @@ def _reindex(engine: Engine, history: History, options: argparse.Namespace) -> i
     return 0
 
 
+def _move(engine: Engine, history: History, options: argparse.Namespace) -> int:
+    target, results = engine.ledger.database, engine.ledger.results.folder
+    if not target.is_shared:
+        print("ledger: name the server that the journal is moved to in NANO_BANANA_JOURNAL.", file=sys.stderr)
+        return 2
+    count, file = move(Journal(engine.home, results, decide_stalled=charge.decide_stalled_row, on_network=True), target)
+    print(f"{count} pictures were moved to the server; the file is kept as {file.name}")
+    print(f"The results stay in {results}: all machines need that folder, by NANO_BANANA_RESULTS")
+    return 0
+
+
 def _spend(engine: Engine, history: History, options: argparse.Namespace) -> int:
     sums = history.spend(options.by, _since(options.since))
     table = [{**row, "usd": f"{row['usd']:.4f}", "usd_in_doubt": f"{row['usd_in_doubt']:.4f}"} for row in sums]
@@ -141,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     selection.add_argument("--id", action="append")
     selection.add_argument("--all", action="store_true")
     add("reindex", _reindex, "brings the journal up to what is in the results' folder")
+    add("move", _move, "moves the journal of this data folder to the server that NANO_BANANA_JOURNAL names")
     spend = add("spend", _spend, "what was spent")
     spend.add_argument("--by", type=_groups_argument, default=["day"], help=f"one or more of {','.join(GROUPS)}")
     spend.add_argument("--since", type=_age_argument)

@@ -77,6 +77,7 @@ class Engine:
             settings.results_folder,
             decide_stalled=charge.decide_stalled_row,
             address=PostgresAddress.read(settings.environ),
+            on_network=settings.on_network_drive,
         )
         """The journal of the data folder, or of the farm that this process belongs to. The first access opens it."""
         self.orders = OrderBook(self.ledger, self._cache, home / "orders")

@@ -119,6 +119,11 @@ class Settings:
         return int(size * 1_000_000_000)
 
     @property
+    def on_network_drive(self) -> bool:
+        """Whether a new journal may be a file on a network drive."""
+        return self.environ.get(PREFIX + "NETWORK_DRIVE", "").strip().lower() in ("1", "true", "yes", "on")
+
+    @property
     def project(self) -> str:
         """The project that the spending of this process is recorded under; "" = none."""
         return self.text("project")[:200]

@@ -17,7 +17,7 @@ from . import favourites
 from .backlog import Backlog
 from .call_steps import CallSteps
 from .claims import CanResume, Claims
-from .database import Database, Rebuild
+from .database import Database
 from .eviction import DEFAULT_LIMIT_BYTES, Eviction
 from .image_store import ImageStore
 from .kept_answers import KeptAnswer, KeptAnswers
@@ -41,6 +41,7 @@ class Journal:
 
     Pictures are named by their fingerprints. What a method writes is on disk when it returns. `decide_stalled`: what
     becomes of an open row whose process has ended. `address`: the server that keeps the journal, instead of a file in `home`.
+    `on_network`: that file may be on a network drive.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Journal:
         *,
         decide_stalled: DecideEnding,
         address: PostgresAddress | None = None,
+        on_network: bool = False,
         results_bytes: int = DEFAULT_LIMIT_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -57,7 +59,7 @@ class Journal:
         self._clock = clock
         self.results = Results(results or home / "results")
         self.answers = KeptAnswers(self.results.folder / "unreadable")
-        self.database = _database(home, address, partial(rebuild, self.results))
+        self.database = _database(home, address, self.results, on_network)
         self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
         self.ownership = Ownership(self.database)
         self.turns = Turns(self.results, lambda: self.eviction.limit)
@@ -287,7 +289,8 @@ class Journal:
         return self._clock()
 
 
-def _database(home: Path, address: PostgresAddress | None, rebuild: Rebuild) -> Database:
+def _database(home: Path, address: PostgresAddress | None, results: Results, on_network: bool) -> Database:
+    file, fill = home / "journal.sqlite", partial(rebuild, results)
     if address is None:
-        return SqliteDatabase(home / "journal.sqlite", rebuild)
-    return PostgresDatabase(address, rebuild)
+        return SqliteDatabase(file, fill, on_network=on_network)
+    return PostgresDatabase(address, fill, results.folder, file)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, text
@@ -21,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import JournalAway, LedgerFailed
 from ..errors.messages import msg
-from . import schema
+from . import schema, shared_results
 from .database import BUSY_SECONDS, Database, Rebuild
 from .postgres_address import PostgresAddress
 from .postgres_session import PostgresSession
@@ -56,9 +57,10 @@ class PostgresDatabase(Database):
     foreign_wait_seconds = 1.0
     is_shared = True
 
-    def __init__(self, address: PostgresAddress, rebuild: Rebuild) -> None:
+    def __init__(self, address: PostgresAddress, rebuild: Rebuild, results: Path, earlier: Path) -> None:
+        """`results`: the folder that all machines share. `earlier`: the file that kept the journal of this machine before."""
         super().__init__()
-        self.address = address
+        self.address, self._results, self._earlier = address, results, earlier
         self._rebuild = rebuild
         self._opening, self._write_lock = threading.Lock(), threading.RLock()
         self._engine: Engine | None = None
@@ -158,6 +160,10 @@ class PostgresDatabase(Database):
                     engine.dispose()
                     raise
                 self._engine = engine
+                if self._earlier.is_file():
+                    self._notify(
+                        msg("postgres_database.earlier_journal", file=self._earlier, command="python ledger.py move")
+                    )
             return self._engine
 
     def _made(self) -> Engine:
@@ -190,7 +196,9 @@ class PostgresDatabase(Database):
         """Upgrades the tables to the newest schema. Raises LedgerFailed where they are of a newer one."""
         with engine.connect() as connection, connection.begin():
             connection.execute(_LOCK)
-            connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS journal_version (version INTEGER NOT NULL)")
+            connection.exec_driver_sql(
+                "CREATE TABLE IF NOT EXISTS journal_version (version INTEGER NOT NULL, results TEXT NOT NULL)"
+            )
             version = int(connection.exec_driver_sql("SELECT MAX(version) FROM journal_version").scalar() or 0)
             if version > schema.newest():
                 raise LedgerFailed(
@@ -204,9 +212,9 @@ class PostgresDatabase(Database):
                 )
             for step in schema.STEPS[version:]:
                 step(connection)
-            if version < schema.newest():
-                connection.exec_driver_sql("DELETE FROM journal_version")
-                connection.execute(text("INSERT INTO journal_version VALUES (:number)"), {"number": schema.newest()})
+            change = "UPDATE journal_version SET version = :number" if version else _FIRST_VERSION
+            connection.execute(text(change), {"number": schema.newest()})
+            shared_results.check(connection, self._results)
             if version == 0:
                 # Many sidecars take longer than a transaction may do nothing.
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -214,6 +222,7 @@ class PostgresDatabase(Database):
                     self._notify(msg("database.journal_rebuilt_from_results", found=found))
 
 
+_FIRST_VERSION = "INSERT INTO journal_version VALUES (:number, '')"
 _LOCK = text(f"SELECT pg_advisory_xact_lock({WRITERS})")
 
 

@@ -22,22 +22,25 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from ..errors import LedgerFailed
-from ..errors.messages import msg
+from ..errors.messages import joined, msg
 from ..files import private_files
+from ..files.network_drives import network_drive
 from . import schema
 from .database import BUSY_SECONDS, Database, Rebuild
 from .liveness import LivenessLock
 from .types import ledger_failed
 
+OVERRIDE = "NANO_BANANA_NETWORK_DRIVE"
 _DAMAGED = ("malformed", "not a database", "corrupt", "unsupported file format", "no such table", "no such column")
 
 
 class SqliteDatabase(Database):
     """One SQLite file, and the locks of the processes that use it beside it."""
 
-    def __init__(self, file: Path, rebuild: Rebuild) -> None:
+    def __init__(self, file: Path, rebuild: Rebuild, *, on_network: bool = False) -> None:
+        """`on_network`: a new one may be begun on a network drive."""
         super().__init__()
-        self.file = file
+        self.file, self._on_network, self._warned = file, on_network, False
         self._rebuild = rebuild
         self._write_lock = threading.RLock()
         self._engine: Engine | None = None
@@ -107,6 +110,7 @@ class SqliteDatabase(Database):
         if self._engine is not None and self._inode == _inode(self.file):
             return self._engine
         self.close()  # first use, or another file has taken its place
+        self._check_drive()
         private_files.make_folder(self.file.parent)
         try:
             with private_files.lock(self.file.with_name(f"{self.file.name}.lock"), BUSY_SECONDS):
@@ -115,6 +119,17 @@ class SqliteDatabase(Database):
             raise ledger_failed(msg("database.journal_locked_by_process", file=self.file)) from None
         self._inode = _inode(self.file)
         return self._engine
+
+    def _check_drive(self) -> None:
+        """Raises LedgerFailed for a new file on a network drive, where two machines could pay for the same picture."""
+        drive = "" if self._warned else network_drive(self.file.parent)
+        if not drive:
+            return
+        cure = msg("sqlite_database.local_disk_or_server", variable=OVERRIDE)
+        if not self._on_network and not self.file.exists():
+            raise ledger_failed(msg("sqlite_database.not_on_network_drive", file=self.file, drive=drive), cure)
+        self._warned = True
+        self._notify(joined(msg("sqlite_database.is_on_network_drive", file=self.file, drive=drive), cure))
 
     def _open(self) -> Engine:
         set_aside: list[Path] = []

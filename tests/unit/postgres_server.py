@@ -33,10 +33,14 @@ def program(name: str) -> str | None:
 class PostgresServer:
     """A running server. Only those who can read its folder reach it: it has a socket there and no port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
+        """`fsync`: a commit waits for the disk; it is then on one, and not in memory."""
+        self._fsync = fsync
         # Not below the folder of the tests: its user must be able to reach it, and the path of a socket is short.
         memory = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="pg-", dir=memory if os.access(memory, os.W_OK) and not fsync else "/tmp")
+        )
         self._user: int | None = None
         if os.getuid() == 0:  # it refuses to run as root
             names = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -61,8 +65,8 @@ class PostgresServer:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self.folder,
-            "fsync": "off",
-            "shared_buffers": "32MB",
+            "fsync": "on" if self._fsync else "off",
+            "shared_buffers": "128MB" if self._fsync else "32MB",
             "max_connections": "200",
             "wal_level": "minimal",
             "max_wal_senders": "0",

@@ -41,6 +41,7 @@ def server() -> Iterator[PostgresServer]:
 
 def opened(server: PostgresServer, home: Path, **more: object) -> Journal:
     address = PostgresAddress("NANO_BANANA_JOURNAL", server.url())
+    more.setdefault("results", home.parent / "results")
     return Journal(home, decide_stalled=decide_stalled_row, address=address, **more)
 
 
@@ -125,7 +126,7 @@ def test_while_the_journal_is_away_nothing_is_paid_and_what_comes_is_written_dow
 ) -> None:
     """Four calls are under way when the server is killed: one is answered, one fails, one is accepted, one knows where its
     picture is. Nothing more is reserved or sent, and once the server is back all of it is in the journal."""
-    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b", results=tmp_path / "a" / "results")
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
     for name in ("v1:stored", "v1:failed", "v1:accepted", "v1:answered", "v1:unsent"):
         claim_one(worker, name)
         if name != "v1:unsent":
@@ -270,7 +271,7 @@ def test_workers_that_start_together_make_one_journal(server: PostgresServer, tm
     before.write_incoming("v1:a", png(1))
     before.mark_stored("v1:a", "", None)
     before.close()
-    workers = [opened(server, tmp_path / str(number), results=tmp_path / "results") for number in range(4)]
+    workers = [opened(server, tmp_path / str(number)) for number in range(4)]
     statuses: list[str] = []
     threads = [threading.Thread(target=lambda each=each: statuses.append(claim_one(each))) for each in workers]
     for thread in threads:
@@ -283,11 +284,11 @@ def test_workers_that_start_together_make_one_journal(server: PostgresServer, tm
 
 
 def test_a_journal_of_a_newer_version_is_refused_and_left_alone(server: PostgresServer, tmp_path: Path) -> None:
-    journal = opened(server, tmp_path)
+    journal = opened(server, tmp_path / "a")
     claim_one(journal)
     journal.close()
     server.run("UPDATE journal_version SET version = 99")
-    later = opened(server, tmp_path)
+    later = opened(server, tmp_path / "a")
     with pytest.raises(LedgerFailed, match="version 99"):
         claim_one(later, "v1:b")
     assert server.run("SELECT count(*) FROM picture") == [(1,)]
@@ -295,7 +296,7 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_alone(server: Postgres
 
 def test_texts_that_the_server_can_t_keep_lose_no_picture(server: PostgresServer, tmp_path: Path) -> None:
     """A NUL and a lone surrogate, from a prompt or from a provider."""
-    journal = opened(server, tmp_path)
+    journal = opened(server, tmp_path / "a")
     journal.reserve([entry(prompt="a\0fox\ud800")], run_context(), FREE)
     journal.mark_sent(["v1:a"], "call")
     journal.write_incoming("v1:a", png(1))
@@ -303,3 +304,20 @@ def test_texts_that_the_server_can_t_keep_lose_no_picture(server: PostgresServer
     (shown,) = History(journal).pictures("fox")
     assert shown.prompt == "a?fox?" and journal.look_up(["v1:a"])["v1:a"].read() == png(1)
     journal.close()
+
+
+def test_a_machine_with_another_results_folder_sends_nothing(server: PostgresServer, tmp_path: Path) -> None:
+    """It would not see what the others have paid. Where a folder takes the place of a lost one, it is told once."""
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    elsewhere = tmp_path / "b" / "results"
+    other = opened(server, tmp_path / "b", results=elsewhere)
+    with pytest.raises(LedgerFailed, match="paid again") as refused:
+        claim_one(other, "v1:b")
+    (known,) = (tmp_path / "results" / "journal.id").read_text().split()
+    assert known in str(refused.value)
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "journal.id").write_text(f"{known}\n")
+    assert claim_one(other, "v1:b") == "reserved"
+    worker.close()
+    other.close()

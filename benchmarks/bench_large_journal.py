@@ -1,0 +1,92 @@
+"""The journal with a million rows, in a SQLite file and on a PostgreSQL server: a look-up, and a reservation with all caps.
+
+Run by `dev.py bench`. The bars are 1 ms for a look-up and 10 ms for a reservation. The server is the machine's own package,
+started in a temporary folder with a commit that waits for the disk.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from measuring import ROOT, Table
+from pack.core.execution.charge import decide_stalled_row
+from pack.core.ledger import Caps, Reservation, RunContext
+from pack.core.ledger.journal import Journal
+from pack.core.ledger.postgres_address import PostgresAddress
+from sqlalchemy import Connection, text
+
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+import postgres_server  # noqa: E402
+
+ROWS = 1_000_000
+ROUNDS = 200
+DAYS = 20.0
+
+_PADDED = {"sqlite": "substr('{zeros}' || i, -{width})", "postgresql": "lpad(i::text, {width}, '0')"}
+_FILL = """
+WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {last})
+INSERT INTO picture (uid, fingerprint, state, run, prompt, result, created, counted, expected)
+SELECT {uid}, 'v1:' || i, 'stored', 'run ' || i / 4, 'a fox in the snow ' || i, {name} || '.png',
+CAST({now} - i * {step} AS FLOAT), 134000, 134000 FROM numbers
+"""
+
+
+def fill(connection: Connection) -> None:
+    """A million stored pictures, made over the last twenty days."""
+    padded = _PADDED[connection.dialect.name]
+    uid, name = (padded.format(zeros="0" * width, width=width) for width in (32, 64))
+    step = DAYS * 86400 / ROWS
+    connection.execute(text(_FILL.format(last=ROWS - 1, uid=uid, name=name, now=time.time(), step=step)))
+
+
+def measure(table: Table, journal: Journal, where: str) -> None:
+    begun = time.perf_counter()
+    with journal.database.write() as connection:
+        fill(connection)
+    if where == "PostgreSQL":
+        with journal.database.read() as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+    print(f"{ROWS:,} rows were written in {time.perf_counter() - begun:.0f} s")
+    hits, opens = [], []
+    for number in range(ROUNDS):
+        row = number * (ROWS // ROUNDS)
+        path = journal.results.path(f"{row:064d}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        begun = time.perf_counter()
+        found = journal.look_up([f"v1:{row}"])
+        hits.append((time.perf_counter() - begun) * 1000)
+        assert found
+        name = f"v1:new{number}"
+        entry = Reservation(name, (name,), "onerouter", "m", "default", "generate", "p", "https://x.example", 134_000)
+        begun = time.perf_counter()
+        journal.reserve([entry], RunContext(name), Caps(5.0, 1e6 - 1, 1e6 - 1))
+        opens.append((time.perf_counter() - begun) * 1000)
+    table.line(f"{where}: a fingerprint answered", statistics.median(hits), 1.0, " ms")
+    table.line(f"{where}: a reservation with three caps", statistics.median(opens), 10.0, " ms")
+    journal.close()
+
+
+def main() -> int:
+    table = Table(f"the journal with {ROWS:,} rows")
+    with tempfile.TemporaryDirectory() as folder:
+        measure(table, Journal(Path(folder), decide_stalled=decide_stalled_row), "SQLite")
+    if why := postgres_server.missing():
+        print(f"skipped: PostgreSQL ({why})")
+        return table.end()
+    with tempfile.TemporaryDirectory() as folder:
+        server = postgres_server.PostgresServer(fsync=True)
+        try:
+            address = PostgresAddress("the benchmark", server.url())
+            measure(table, Journal(Path(folder), decide_stalled=decide_stalled_row, address=address), "PostgreSQL")
+        finally:
+            server.stop()
+    return table.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

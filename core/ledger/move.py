@@ -1,0 +1,84 @@
+"""Moves the journal of a data folder to the server that keeps the journal of a farm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from ..errors import LedgerFailed
+from ..errors.messages import msg
+from .database import Database
+from .journal import Journal
+from .liveness import LivenessLock
+from .schema import graph, picture, result
+from .types import OPEN_STATES
+
+_CHUNK = 500
+
+
+def move(source: Journal, target: Database) -> tuple[int, Path]:
+    """Copies all rows in one transaction, then renames the file; gives how many pictures there were, and its new name.
+
+    Run again after it was cut off, it copies nothing twice. Raises LedgerFailed with nothing moved, also while a ComfyUI uses
+    the file.
+    """
+    file = source.home / "journal.sqlite"
+    if not file.is_file():
+        raise LedgerFailed(msg("move.no_journal", home=source.home))
+    _check_unused(source)
+    with source.database.write() as old, target.write() as new:
+        for table in (graph, result):
+            known = set(new.execute(select(table.primary_key.columns[0])).scalars())
+            for rows in _chunks(old, table):
+                if missing := [row for row in rows if row[table.primary_key.columns[0].key] not in known]:
+                    new.execute(insert(table), missing)
+        count = sum(_copy_pictures(rows, new) for rows in _chunks(old, picture))
+    source.close()
+    return count, _rename(file)
+
+
+def _copy_pictures(rows: list[dict[str, Any]], new: Connection) -> int:
+    uids = [row["uid"] for row in rows]
+    # What the server knows from a sidecar is less than what the journal has; what it works on is newer.
+    from_sidecar = picture.c.uid.in_(uids) & (picture.c.state == "stored") & (picture.c.owner == "")
+    new.execute(delete(picture).where(from_sidecar))
+    known = set(new.execute(select(picture.c.uid).where(picture.c.uid.in_(uids))).scalars())
+    missing = [row | ({"owner": ""} if row["state"] in OPEN_STATES else {}) for row in rows if row["uid"] not in known]
+    if missing:
+        new.execute(insert(picture), missing)
+    return len(missing)
+
+
+def _chunks(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+    """All rows, with the names that columns have in code."""
+    keys = [column.key for column in table.columns]
+    found = connection.execute(select(table))
+    while rows := found.fetchmany(_CHUNK):
+        yield [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+def _check_unused(source: Journal) -> None:
+    """Raises LedgerFailed while another process has the journal open."""
+    liveness = source.database.liveness()
+    assert isinstance(liveness, LivenessLock)
+    try:
+        others = [file.stem for file in (source.home / "owners").glob("*.lock") if file.stem != liveness.id]
+        if not all(liveness.has_exited(owner) for owner in others):
+            raise LedgerFailed(msg("move.journal_in_use", home=source.home), cure=msg("move.stop_comfyui"))
+    finally:
+        liveness.release()
+
+
+def _rename(file: Path) -> Path:
+    """A name under which nobody finds it by mistake; it stays complete."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    moved = file.with_name(f"journal-moved-{stamp}.sqlite")
+    for end in ("-wal", "-shm", "-journal", ""):
+        part = file.with_name(file.name + end)
+        if part.exists():
+            part.rename(moved.with_name(moved.name + end))
+    return moved

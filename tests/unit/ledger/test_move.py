@@ -1,0 +1,116 @@
+"""An existing journal is moved to a server: nothing is lost or paid again, and a second try copies nothing twice."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from journal_driver import (
+    FREE,
+    another_process,
+    claim_one,
+    decide_stalled_row,
+    die,
+    entry,
+    open_journal,
+    png,
+    run_context,
+)
+from pack.core import cli
+from pack.core.errors import LedgerFailed
+from pack.core.execution.charge import Failed, row_rule
+from pack.core.ledger.cap_check import spent_in
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+from pack.core.ledger.move import move
+from pack.core.ledger.postgres_address import PostgresAddress
+from postgres_server import PostgresServer
+
+
+@pytest.fixture
+def address(postgres: PostgresServer, request: pytest.FixtureRequest) -> Iterator[PostgresAddress]:
+    schema = f"move_{abs(hash(request.node.name)) % 10**9}"
+    postgres.run(f"CREATE SCHEMA {schema}")
+    yield PostgresAddress("the test", postgres.url(schema))
+    postgres.run(f"DROP SCHEMA {schema} CASCADE")
+
+
+def filled(home: Path) -> None:
+    """Two stored pictures, one of them marked, a lost answer, and a task of a process that was killed."""
+    journal = open_journal(home, address=None)
+    for number, name in enumerate(("v1:a", "v1:b")):
+        journal.reserve([entry(name)], run_context(graph={"prompt": {"1": {}}, "workflow": {}}), FREE)
+        journal.mark_sent([name], f"call-{name[3:]}")
+        journal.write_incoming(name, png(number))
+        journal.mark_stored(name, "words", 0.02, notices=["told"])
+    journal.mark_favourites([History(journal).pictures()[0].uid], True)
+    claim_one(journal, "v1:lost")
+    journal.mark_sent(["v1:lost"], "call-lost")
+    journal.mark_failed(["v1:lost"], row_rule(Failed("maybe", "unresolved")), "no answer came back")
+    claim_one(journal, "v1:task")
+    journal.mark_sent(["v1:task"], "call-task")
+    journal.mark_accepted(["v1:task"], {"task": "t-1"})
+    journal.close()
+
+
+def test_all_of_a_journal_is_moved_once(tmp_path: Path, address: PostgresAddress) -> None:
+    filled(tmp_path)
+    file = tmp_path / "journal.sqlite"
+    before = History(open_journal(tmp_path, address=None))
+    pictures, sums = before.pictures(), before.spend(("provider",))
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target.look_up(["v1:a"])  # the server knows the stored ones from their sidecars already
+    assert any("ledger.py move" in notice for notice in target.take_notices())
+    before._journal.close()
+    copy = file.read_bytes()
+    count, kept = move(open_journal(tmp_path, address=None), target.database)
+    assert (count, kept.parent, file.exists()) == (4, tmp_path, False)
+    kept.rename(file)  # as if it had been cut off before the name was changed
+    file.write_bytes(copy)
+    move(open_journal(tmp_path, address=None), target.database)
+    after = History(target)
+    assert sorted(after.pictures(), key=lambda each: each.uid) == sorted(pictures, key=lambda each: each.uid)
+    assert after.spend(("provider",)) == sums and after.graph(pictures[-1].uid)
+    with target.database.read() as connection:
+        assert spent_in(connection, "day", "", 0.0) == sum(round(each.usd * 1e6) for each in pictures)
+    opening = target.reserve(
+        [entry(f"v1:{name}") for name in ("a", "b", "lost", "task")],
+        run_context("new"),
+        FREE,
+        can_resume=lambda *where: True,
+    )
+    assert list(opening.statuses.values()) == ["stored", "stored", "unresolved", "claimed"]
+    assert opening.claims[0].task == {"task": "t-1"}
+    target.close()
+
+
+def test_a_journal_in_use_stays_where_it_is(tmp_path: Path, address: PostgresAddress) -> None:
+    """A ComfyUI that goes on writing into the file would pay what nobody sees."""
+    process = another_process(tmp_path, "claim_one(journal); print('there', flush=True); input()")
+    target = Journal(tmp_path / "other", decide_stalled=decide_stalled_row, address=address)
+    with pytest.raises(LedgerFailed, match="uses the journal"):
+        move(open_journal(tmp_path, address=None), target.database)
+    die(process)
+    assert move(open_journal(tmp_path, address=None), target.database)[0] == 1
+    with pytest.raises(LedgerFailed, match="no journal"):
+        move(open_journal(tmp_path, address=None), target.database)
+    target.close()
+
+
+def test_the_command_moves_and_says_where_the_file_is(
+    tmp_path: Path, address: PostgresAddress, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled(tmp_path)
+    monkeypatch.delenv("NANO_BANANA_JOURNAL", raising=False)
+    assert cli.main(["--home", str(tmp_path), "move"], tmp_path) == 2
+    assert "NANO_BANANA_JOURNAL" in capsys.readouterr().err
+    monkeypatch.setenv("NANO_BANANA_JOURNAL", address.text)
+    assert cli.main(["--home", str(tmp_path), "move"], tmp_path) == 0
+    said = capsys.readouterr().out
+    (kept,) = tmp_path.glob("journal-moved-*.sqlite")
+    assert "4 pictures" in said and kept.name in said
+    connection = sqlite3.connect(kept)
+    assert connection.execute("SELECT count(*) FROM picture").fetchone() == (4,)
+    connection.close()
