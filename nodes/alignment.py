@@ -48,12 +48,12 @@ def aligned(
     original: tuple[torch.Tensor, torch.Tensor],
     kept: torch.Tensor | None,
     mode: str,
-    returned_width: float,
+    enlarged: float,
 ) -> tuple[torch.Tensor, torch.Tensor, Alignment]:
     """A result, colours [H, W, 3] and transparency [H, W], in line with `original`, and what was measured.
 
     `kept`: above 0 where the result should show what the original does; everywhere without it. `mode`: a choice of `align`.
-    `returned_width`: px of the result as it came back, before it was brought to this size.
+    `enlarged`: the factor at which the result was brought to this size from that at which it came back.
     """
     height, width = colours.shape[:2]
     found = _trusted(movement(original[0], colours, kept)) if mode == SHIFT else None
@@ -62,7 +62,7 @@ def aligned(
     if moved is None:
         return colours, transparency, Alignment(None, wanted=mode != OFF)
     farthest = _farthest(moved, width, height)
-    smaller = farthest * min(1.0, returned_width / width)
+    smaller = farthest / max(1.0, enlarged)
     applied = mode == SHIFT_AND_SCALE or (mode == SHIFT and found is not None)
     is_zoomed = max(abs(moved.sx - 1) * width, abs(moved.sy - 1) * height) / 2 > _ZOOMED_PX
     alignment = Alignment(moved, smaller, is_zoomed, applied, mode != OFF)

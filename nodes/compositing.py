@@ -15,7 +15,7 @@ from . import tensors
 from .alignment import OFF, Alignment, aligned
 from .outpaint import Padding, reflected
 from .output_image import OutputImage
-from .region import cut, inner, paste
+from .region import paste, within
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,13 @@ class _Layers:
     colours: torch.Tensor
     transparency: torch.Tensor
 
-    def covering(self, width: int, height: int) -> _Layers:
-        transparency = tensors.covering(self.transparency.unsqueeze(-1), width, height)[..., 0]
-        return _Layers(tensors.covering(self.colours, width, height), transparency)
+    def covering(self, width: int, height: int, part: tuple[int, int, int, int]) -> _Layers:
+        """The box `part` (left, top, width, height) of these scaled to cover a size."""
+        transparency = tensors.covering_part(self.transparency.unsqueeze(-1), width, height, part)[..., 0]
+        return _Layers(tensors.covering_part(self.colours, width, height, part), transparency)
 
-    def cut(self, region: Region) -> _Layers:
-        return _Layers(cut(self.colours, region), cut(self.transparency, region))
-
-    def inner(self, region: Region) -> _Layers:
-        return _Layers(inner(self.colours, region), inner(self.transparency, region))
+    def within(self, region: Region) -> _Layers:
+        return _Layers(within(self.colours, region), within(self.transparency, region))
 
     def paste(self, part: _Layers, region: Region) -> None:
         """Puts `part` to its place, in these very tensors."""
@@ -104,24 +102,28 @@ class Compositor:
     ) -> tuple[_Layers, Alignment, list[str]]:
         """A result at its place in the frame, what was measured against the frame, and notices."""
         whole = original
-        if region is not None:
-            original = original.cut(region)
         height, width = original.colours.shape[:2]
+        part = (0, 0, width, height)
+        if region is not None:
+            original = original.within(region)
+            # What is beyond the picture is never made: it may be several times as large as the picture.
+            part = (*region.padding[:2], *region.inside[2:])
+            width, height = region.width, region.height
         returned_height, returned_width = result.colours.shape[:2]
         notices = _size_notice(returned_width, returned_height, width, height)
-        result = result.covering(width, height)
+        factor = max(width / returned_width, height / returned_height)
+        result = result.covering(width, height, part)
         kept = None
         if self._masks:
             mask = self._masks[frame]
-            kept = (mask if region is None else cut(mask, region)) == 0
+            kept = (mask if region is None else within(mask, region)) == 0
         colours, transparency, alignment = aligned(
             result.colours,
             result.transparency,
             (original.colours, original.transparency),
             kept,
             self._options.align,
-            # The factor at which it was brought to this size, where it was cut to its centre, too.
-            width / max(width / returned_width, height / returned_height),
+            factor,
         )
         result = _Layers(colours, transparency)
         if not self._masks:
@@ -130,7 +132,7 @@ class Compositor:
         if region is None:
             return result.keeping(original, mask, weight), alignment, notices
         whole = _Layers(whole.colours.clone(), whole.transparency)
-        whole.paste(result.inner(region).keeping(original.inner(region), mask, weight), region)
+        whole.paste(result.keeping(original, mask, weight), region)
         return whole, alignment, notices
 
     def _weights(self, frame: int, region: Region | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -93,12 +93,11 @@ def _placed(first: int, last: int, size: int, whole: int) -> tuple[int, int, int
 
 def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
     """The region of a picture [H, W, ...]; what is beyond it is its reflection."""
-    left, top, width, height = region.inside
-    part = picture[top : top + height, left : left + width]
+    part = within(picture, region)
     if not any(region.padding):
         return part
     before, above, after, below = region.padding
-    rows, columns = reflection(height, above, below), reflection(width, before, after)
+    rows, columns = reflection(part.shape[0], above, below), reflection(part.shape[1], before, after)
     return part[rows][:, columns]
 
 
@@ -112,11 +111,10 @@ def reflection(length: int, before: int, after: int) -> torch.Tensor:
     return torch.minimum(at, period - at)
 
 
-def inner(part: torch.Tensor, region: Region) -> torch.Tensor:
-    """What of a part [h, w, ...] that has the region's size is in the picture."""
-    before, above, _, _ = region.padding
-    _, _, width, height = region.inside
-    return part[above : above + height, before : before + width]
+def within(picture: torch.Tensor, region: Region) -> torch.Tensor:
+    """What of the region is in the picture [H, W, ...], as a view."""
+    left, top, width, height = region.inside
+    return picture[top : top + height, left : left + width]
 
 
 def paste(picture: torch.Tensor, part: torch.Tensor, region: Region) -> None:
@@ -125,7 +123,12 @@ def paste(picture: torch.Tensor, part: torch.Tensor, region: Region) -> None:
     picture[top : top + height, left : left + width] = part
 
 
-def enlarged(width: int, height: int, pixels: int) -> tuple[int, int]:
-    """The size at which a region is sent: enlarged to about `pixels` in all, never made smaller."""
-    factor = math.sqrt(pixels / (width * height))
-    return (width, height) if factor <= 1 else (round(width * factor), round(height * factor))
+def sent_size(region: Region, pixels: int) -> tuple[int, int]:
+    """The size at which a region is sent: enlarged to about `pixels` in all, and made smaller only where it is padded.
+
+    The padding of a narrow ratio may be several times as large as the picture, and shows nothing new.
+    """
+    factor = math.sqrt(pixels / (region.width * region.height))
+    if factor <= 1 and not any(region.padding):
+        return region.width, region.height
+    return max(1, round(region.width * factor)), max(1, round(region.height * factor))

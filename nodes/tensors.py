@@ -159,10 +159,28 @@ def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
     if factor < 1:
         return _middle(_reduced(result, size), width, height).clamp(0, 1)
     if size[0] * size[1] > _MUCH_MORE * width * height:
-        return _middle_enlarged(result, size, width, height).clamp(0, 1)
+        first = ((size[0] - height) // 2, (size[1] - width) // 2)
+        return _part_enlarged(result, size, first, (height, width)).clamp(0, 1)
     moved = result.movedim(-1, 0)[None]
     scaled = torch.nn.functional.interpolate(moved, size=size, mode="bicubic", antialias=True, align_corners=False)
     return _middle(scaled[0].movedim(0, -1), width, height).clamp(0, 1)
+
+
+def covering_part(result: torch.Tensor, width: int, height: int, part: tuple[int, int, int, int]) -> torch.Tensor:
+    """A box (left, top, width, height) of what `covering` makes of a frame [H, W, C], without making the rest of it."""
+    left, top, part_width, part_height = part
+    if (part_width, part_height) == (width, height):
+        return covering(result, width, height)
+    have_height, have_width = result.shape[:2]
+    factor = max(width / have_width, height / have_height)
+    size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
+    first = ((size[0] - height) // 2 + top, (size[1] - width) // 2 + left)
+    if factor >= 1:
+        return _part_enlarged(result, size, first, (part_height, part_width)).clamp(0, 1)
+    ends = (first[0] + part_height, first[1] + part_width)
+    across, down = have_width / size[1], have_height / size[0]
+    box = (first[1] * across, first[0] * down, ends[1] * across, ends[0] * down)
+    return _reduced(result, (part_height, part_width), box).clamp(0, 1)
 
 
 def _middle(frame: torch.Tensor, width: int, height: int) -> torch.Tensor:
@@ -170,22 +188,32 @@ def _middle(frame: torch.Tensor, width: int, height: int) -> torch.Tensor:
     return frame[top : top + height, left : left + width]
 
 
-def _middle_enlarged(frame: torch.Tensor, size: tuple[int, int], width: int, height: int) -> torch.Tensor:
-    """The middle of a frame [H, W, C] enlarged to a size (height, width): all of a narrow one would take gigabytes."""
-    sides = []
-    for side, length in enumerate((height, width)):
-        first = (size[side] - length) // 2
-        sides.append((torch.arange(length, dtype=torch.float64) + first + 0.5) * frame.shape[side] / size[side] - 0.5)
-    # The side that is cut first, because it becomes shorter.
-    for side in (0, 1) if size[0] > height else (1, 0):
+def _part_enlarged(
+    frame: torch.Tensor, size: tuple[int, int], first: tuple[int, int], part: tuple[int, int]
+) -> torch.Tensor:
+    """A part (height, width) that begins at `first` (top, left) of a frame [H, W, C] enlarged to a size (height, width).
+
+    All of a narrow frame would take gigabytes.
+    """
+    sides = [
+        (torch.arange(part[side], dtype=torch.float64) + first[side] + 0.5) * frame.shape[side] / size[side] - 0.5
+        for side in (0, 1)
+    ]
+    # The side of which less is left first, because it becomes shorter.
+    for side in (0, 1) if size[0] * part[1] > size[1] * part[0] else (1, 0):
         frame = resampled(frame, side, sides[side])
     return frame
 
 
-def _reduced(frame: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """A frame [H, W, C] at a smaller size (height, width), by Lanczos' window: torch's filters lose fine detail here."""
+def _reduced(
+    frame: torch.Tensor, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> torch.Tensor:
+    """A frame [H, W, C], or a box of it (left, top, right, bottom), at a smaller size (height, width).
+
+    By Lanczos' window: torch's filters lose fine detail here.
+    """
     planes = [Image.fromarray(plane.contiguous().numpy()) for plane in frame.unbind(-1)]
-    smaller = [np.asarray(plane.resize(size[::-1], Image.Resampling.LANCZOS)) for plane in planes]
+    smaller = [np.asarray(plane.resize(size[::-1], Image.Resampling.LANCZOS, box)) for plane in planes]
     return torch.from_numpy(np.stack(smaller, -1))
 
 

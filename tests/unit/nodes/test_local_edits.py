@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pack.core.errors import Impossible
 from pack.core.execution.image_task import ImageTask
 from pack.core.execution.outcome import ResultImage
@@ -20,9 +22,11 @@ from pack.nodes.align import Movement
 from pack.nodes.alignment import Alignment, alignment_notices
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
+from pack.tests.unit.example_count import examples
 from PIL import Image
 
 GOOGLE = BUILT_IN["google"]
+NARROW = next(model for model in GOOGLE.models if model.edit and "8:1" in model.edit.ratios)
 EDIT = EditOptions("paint", Options(), 1, 1, "together", False, True, 8, True, 1.5)
 
 
@@ -292,3 +296,46 @@ def test_a_picture_too_small_to_measure_stays_where_it_is(size: tuple[int, int],
 def test_the_notice_names_what_was_measured_and_nothing_else(moved: Movement, zoomed: bool, message: str) -> None:
     (notice,) = alignment_notices([Alignment(moved, 3.0, zoomed)])
     assert message in notice
+
+
+@given(
+    st.tuples(st.integers(300, 700), st.integers(300, 700)),
+    st.tuples(*[st.floats(0, 1)] * 4),
+    st.sampled_from(("auto", "1:1", "9:16", "21:9", "8:1", "1:8")),
+    st.floats(1.0, 4.0),
+    st.sampled_from(("off", "shift", "shift and scale")),
+    st.tuples(st.integers(-6, 6), st.integers(-6, 6)),
+    st.sampled_from((3, 4)),
+)
+@settings(max_examples=examples(40), deadline=None)
+def test_a_region_and_align_change_nothing_outside_the_mask(
+    sides: tuple[int, int],
+    box: tuple[float, float, float, float],
+    ratio: str,
+    context: float,
+    align: str,
+    moved: tuple[int, int],
+    channels: int,
+) -> None:
+    """Bit for bit, colours and alpha, at any box, ratio and padding, whatever the movement is taken for."""
+    width, height = sides
+    across, down = max(1, round(box[2] * width)), max(1, round(box[3] * height))
+    mask = painted(height, width, (round(box[0] * (width - across)), round(box[1] * (height - down)), across, down))
+    frame = frame_of(photo(height, width))
+    if channels == 4:
+        frame = torch.cat([frame, torch.rand(1, height, width, 1)], -1)
+    options = Options(aspect_ratio=ratio)
+    edit = edit_of({"image_1": frame}, mask, region_context=context, align=align, options=options, mask_feather=5)
+    (request,) = edit.requests
+    how = negotiate(request, GOOGLE, NARROW)
+    sent = how.references[0]._load()
+    assert how.region is None or sent.shape[0] * sent.shape[1] < 1.1 * max(1024**2, width * height)
+    task = ImageTask(request.slots()[0], request, resolved={"": how})
+    task.complete(ResultImage(shifted(sent, *moved), "png", lambda: b""), "", "")
+    output = edit.output(task)
+    outside = mask == 0
+    assert torch.equal(output.image[outside], frame[0, ..., :3][outside])
+    transparency = 1 - frame[0, ..., 3] if channels == 4 else torch.zeros(height, width)
+    assert torch.equal(output.mask[outside], transparency[outside])
+    if how.region is not None:
+        assert output.facts["region"] == list(how.region.inside)

@@ -14,12 +14,12 @@ from pack.nodes.region import (
     LEAST_SIDE,
     WHOLE_ABOVE,
     cut,
-    enlarged,
-    inner,
     painted_box,
     paste,
     region_around,
+    sent_size,
     share_of,
+    within,
 )
 
 RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
@@ -114,11 +114,14 @@ def test_what_is_cut_out_goes_back_bit_for_bit(mask: torch.Tensor, context: floa
     picture = torch.rand(*mask.shape, 3)
     part = cut(picture, region)
     assert tuple(part.shape) == (region.height, region.width, 3)
-    changed = picture.clone()
-    paste(changed, inner(part, region), region)
-    assert torch.equal(changed, picture)
-    paste(changed, torch.zeros_like(inner(part, region)), region)
     left, top, width, height = region.inside
+    before, above = region.padding[:2]
+    inside = part[above : above + height, before : before + width]
+    assert torch.equal(inside, within(picture, region))
+    changed = picture.clone()
+    paste(changed, inside, region)
+    assert torch.equal(changed, picture)
+    paste(changed, torch.zeros_like(inside), region)
     assert not bool(changed[top : top + height, left : left + width].any())
     changed[top : top + height, left : left + width] = picture[top : top + height, left : left + width]
     assert torch.equal(changed, picture)
@@ -165,11 +168,13 @@ def test_a_region_of_most_of_the_picture_is_the_whole_picture() -> None:
     assert region_of(painted(1000, 1000, (0, 0, 950, 950)), 1.0, RATIOS) is None
 
 
-def test_a_region_is_enlarged_and_never_made_smaller() -> None:
-    assert enlarged(450, 450, 1024 * 1024) == (1024, 1024)
-    assert enlarged(3000, 2000, 1024 * 1024) == (3000, 2000)
-    width, height = enlarged(400, 225, 1024 * 1024)
+def test_a_region_is_enlarged_and_made_smaller_only_where_it_is_padded() -> None:
+    assert sent_size(Region(0, 0, 450, 450, "1:1"), 1024 * 1024) == (1024, 1024)
+    assert sent_size(Region(0, 0, 3000, 2000, "3:2"), 1024 * 1024) == (3000, 2000)
+    width, height = sent_size(Region(0, 0, 400, 225, "16:9"), 1024 * 1024)
     assert math.isclose(width / height, 400 / 225, rel_tol=0.01)
+    padded = Region(0, 0, 32000, 4000, "8:1", (0, 0, 24000, 0))
+    assert sent_size(padded, 1024 * 1024) == (2896, 362)
 
 
 def test_a_model_without_ratios_gets_the_box_as_it_is() -> None:

@@ -256,6 +256,21 @@ def test_covering_gives_exactly_the_size(have_h: int, have_w: int, width: int, h
     assert result.min() >= 0 and result.max() <= 1 and bool(torch.isfinite(result).all())
 
 
+@settings(max_examples=examples(60), deadline=None)
+@given(st.tuples(*[st.integers(1, 60)] * 4), st.tuples(*[st.floats(0, 1)] * 4))
+def test_a_part_of_covering_is_what_the_whole_has_there(
+    sizes: tuple[int, int, int, int], box: tuple[float, float, float, float]
+) -> None:
+    """Within what the two filters of an enlargement differ by."""
+    have_h, have_w, width, height = sizes
+    across, down = max(1, round(box[2] * width)), max(1, round(box[3] * height))
+    left, top = round(box[0] * (width - across)), round(box[1] * (height - down))
+    frame = torch.nn.functional.interpolate(noise(1, 3, 4, 4), size=(have_h, have_w), mode="bilinear")[0].movedim(0, -1)
+    whole = tensors.covering(frame, width, height)[top : top + down, left : left + across]
+    part = tensors.covering_part(frame, width, height, (left, top, across, down))
+    assert part.shape == whole.shape and float((part - whole).abs().max()) < 0.02
+
+
 def test_covering_the_own_size_changes_nothing() -> None:
     """Not even a bit."""
     frame = noise(7, 9, 3)
