@@ -15,7 +15,7 @@ from .cache import ROOT, opened
 from .environment import REQUIREMENTS
 from .user_error import UserError
 
-GROUPS = ("pip", "tools", "judges", "coverage", "fuzz", "node", "registry")
+GROUPS = ("pip", "tools", "judges", "coverage", "fuzz", "node", "registry", "photographs")
 OPTIONS = "--quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate".split()
 OF_TORCH = ("torch", "torchvision", "torchaudio")
 """In no lock: they are installed before, by `environment.py`."""
@@ -42,6 +42,7 @@ def run(arguments: list[str]) -> int:
         # The tools share an environment with the host.
         inputs["tools"] += ["--constraint", str(REQUIREMENTS / "comfyui.txt")]
         inputs["registry"] += ["--override", str(without_videos)]
+        inputs["photographs"] += ["--no-deps"]
         for name, given in inputs.items():
             target = REQUIREMENTS / f"{name}.txt"
             command = [uv, "pip", "compile", *OPTIONS, *given, *upgrade, "--output-file", str(target)]

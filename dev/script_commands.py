@@ -13,6 +13,10 @@ from .cache import ROOT, opened
 from .test_command import variables
 from .user_error import UserError
 
+WITH_PHOTOGRAPHS = "local_edits"
+PHOTOS = "PHOTOS"
+"""The variable that names the folder with photographs to that benchmark."""
+
 
 def bench(arguments: list[str]) -> int:
     """Runs all benchmarks, or those named, as tests are run. Exit code 1 when one failed. Raises UserError."""
@@ -23,11 +27,15 @@ def bench(arguments: list[str]) -> int:
     if unknown := [name for name in wanted if name not in found]:
         raise UserError(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(found)}.")
     install = environment.make(tools=True)
+    photographs = {}
+    if WITH_PHOTOGRAPHS in (wanted or found) and not os.environ.get(PHOTOS):
+        samples = environment.apart(opened(), "photographs", "Photographs (scikit-image's samples)")
+        photographs[PHOTOS] = str(samples.packages / "skimage" / "data")
     failed = []
     for name in wanted or found:
         print(f"\n== {name}", flush=True)
         with tempfile.TemporaryDirectory(prefix="nano-banana-bench-", ignore_cleanup_errors=True) as home:
-            environ = variables(install, opened(), Path(home))
+            environ = variables(install, opened(), Path(home)) | photographs
             if subprocess.run([str(install.tools), str(found[name])], cwd=ROOT, env=environ).returncode:
                 failed.append(name)
     print(f"\nfailed: {', '.join(failed)}" if failed else f"\n{len(wanted or found)} benchmarks done")
