@@ -116,18 +116,19 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: NANO_BANANA_SCREENSHOTS, else a temporary folder."""
+def shots() -> Path | None:
+    """The folder for screenshots, NANO_BANANA_SCREENSHOTS; without it none are taken."""
     named = os.environ.get("NANO_BANANA_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if named is None:
+        return None
+    Path(named).mkdir(parents=True, exist_ok=True)
+    return Path(named)
 
 
 class Canvas:
     """The frontend in a test's hands."""
 
-    def __init__(self, page: Page, host: Host, shots: Path, look: str) -> None:
+    def __init__(self, page: Page, host: Host, shots: Path | None, look: str) -> None:
         self.page, self.host, self._shots, self.look = page, host, shots, look
         self.complaints: list[str] = []
         page.on("console", lambda message: self._hear(message.type, message.text))
@@ -195,43 +196,64 @@ class Canvas:
 
     def queue(self, timeout: float = 600, press: Callable[[], Any] | None = None) -> dict[str, Any]:
         """Presses Run (as its command), or what `press` presses, and waits for the end; the history entry."""
-        before = set(self.host.get("/history"))
-        if press is None:
-            self.page.evaluate("() => window.app.queuePrompt(0)")
-        else:
-            press()
+        with self.page.expect_response(lambda answer: answer.url.endswith("/prompt")) as answer:
+            if press is None:
+                self.page.evaluate("() => window.app.queuePrompt(0)")
+            else:
+                press()
+        prompt_id = answer.value.json()["prompt_id"]
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            for name, entry in self.host.get("/history").items():
-                if name not in before and entry.get("status", {}).get("status_str"):
-                    return dict(entry)
+            entry = self.host.get(f"/history/{prompt_id}").get(prompt_id)
+            if entry and entry.get("status", {}).get("status_str"):
+                return dict(entry)
             self.page.wait_for_timeout(50)  # lets the page go on living between two looks
         raise AssertionError(f"the prompt did not end; the host's log:\n{self.host.tail()}")
 
-    def shoot(self, name: str) -> Path:
-        """A screenshot, named after what is seen and how it is drawn."""
-        path = self._shots / f"{name}-{self.look}.png"
+    def shoot(self, name: str) -> None:
+        """A screenshot where they are asked for, named after what is seen and how it is drawn."""
+        if self._shots is None:
+            self.settle()
+            return
         self.page.wait_for_timeout(600)  # fades of the frontend; nothing is asserted on the picture
-        self.page.screenshot(path=path)
-        return path
+        self.page.screenshot(path=self._shots / f"{name}-{self.look}.png")
 
 
 @pytest.fixture
-def canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
+def canvas(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Callable[..., Canvas]]:
     """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host)`."""
     with frontends(chromium, host, shots) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def lasting_canvas(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
+def lasting_canvas(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Callable[..., Canvas]]:
     """The same, open until the last test of the file."""
     with frontends(chromium, host, shots) as opened:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def pages(lasting_canvas: Callable[..., Canvas]) -> Callable[[bool], Canvas]:
+    """`pages(vue)`: one page for each renderer, for all tests of the file; what the last test did is still there."""
+    return page_of_each_renderer(lasting_canvas)
+
+
+def page_of_each_renderer(opened: Callable[..., Canvas]) -> Callable[[bool], Canvas]:
+    """Opens a page for a renderer when it is first asked for."""
+    pages: dict[bool, Canvas] = {}
+
+    def page(vue: bool) -> Canvas:
+        if vue not in pages:
+            pages[vue] = opened(vue=vue)
+        pages[vue].complaints.clear()
+        return pages[vue]
+
+    return page
+
+
 @contextmanager
-def frontends(chromium: Browser, host: Host, shots: Path) -> Iterator[Callable[..., Canvas]]:
+def frontends(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Callable[..., Canvas]]:
     contexts = []
 
     def opened(vue: bool = False, light: bool = False, locale: str = "en", on: Host | None = None) -> Canvas:

@@ -72,10 +72,10 @@ def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_loads_runs_and_stays(
-    canvas: Callable[..., Any], assert_fresh: Callable[..., None], name: str, vue: bool
+    pages: Callable[[bool], Any], assert_fresh: Callable[..., None], name: str, vue: bool
 ) -> None:
     """Its API form is the kept one, it makes pictures from the canvas, and a reload finds every value as it was."""
-    page = canvas(vue=vue)
+    page = pages(vue)
     page.load(shipped(name))
     made = json.dumps(page.prompt(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     assert_fresh(EXAMPLES / "api" / f"{name}.json", made, "examples")

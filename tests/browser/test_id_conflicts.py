@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.browser.conftest import frontends
-from pack.tests.browser.page_parts import BOTH_RENDERERS
 from playwright.sync_api import Browser, expect
 
 IDS = ["NanoBananaGenerate", "NanoBananaEdit"]
@@ -55,7 +54,7 @@ def shared(turn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host
 
 
 @pytest.fixture
-def opened(chromium: Browser, shared: Host, shots: Path) -> Iterator[Callable[..., Any]]:
+def opened(chromium: Browser, shared: Host, shots: Path | None) -> Iterator[Callable[..., Any]]:
     with frontends(chromium, shared, shots) as opened:
         yield opened
 
@@ -70,9 +69,8 @@ def test_the_log_and_the_route_name_the_other_pack(shared: Host, turn: str) -> N
     assert (module == f"custom_nodes.{STRANGER}") == taken
 
 
-@BOTH_RENDERERS
-def test_the_page_says_so_and_leaves_the_other_s_nodes_alone(opened: Callable[..., Any], turn: str, vue: bool) -> None:
-    page = opened(vue=vue)
+def test_the_page_says_so_and_leaves_the_other_s_nodes_alone(opened: Callable[..., Any], turn: str) -> None:
+    page = opened()
     title = "another pack has taken our nodes" if turn == "after" else "nodes of another pack were replaced"
     message = page.page.locator(".p-toast-message", has_text=title)
     expect(message).to_contain_text(STRANGER)

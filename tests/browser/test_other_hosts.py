@@ -16,7 +16,7 @@ import pytest
 from pack.dev import other_hosts
 from pack.dev.comfy_host import Host
 from pack.dev.other_hosts import NEWEST, OLDEST, OtherHost
-from pack.tests.browser.conftest import frontends
+from pack.tests.browser.conftest import frontends, page_of_each_renderer
 from pack.tests.browser.page_parts import BOTH_RENDERERS
 from pack.tests.host.kit import node
 from PIL import Image
@@ -70,10 +70,11 @@ def other(which: OtherHost, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-@pytest.fixture
-def opened(chromium: Browser, other: Host, shots: Path) -> Iterator[Callable[..., Any]]:
+@pytest.fixture(scope="module")
+def other_pages(chromium: Browser, other: Host, shots: Path | None) -> Iterator[Callable[[bool], Any]]:
+    """A page for each renderer, for all tests of a host: opening one takes longer than a test."""
     with frontends(chromium, other, shots) as opened:
-        yield opened
+        yield page_of_each_renderer(opened)
 
 
 def test_the_host_is_the_version_that_it_is_taken_for(other: Host, which: OtherHost) -> None:
@@ -111,9 +112,9 @@ def test_generate_and_edit_make_pictures(other: Host) -> None:
 
 @BOTH_RENDERERS
 def test_the_page_shows_the_price_the_run_and_the_events_of_the_server(
-    opened: Callable[..., Any], which: OtherHost, vue: bool
+    other_pages: Callable[[bool], Any], which: OtherHost, vue: bool
 ) -> None:
-    page = opened(vue=vue)
+    page = other_pages(vue)
     make = page.page.evaluate(THREE_NODES, int(vue))
     page.settle()
     page.command("Comfy.Canvas.FitView")
@@ -131,8 +132,10 @@ def test_the_page_shows_the_price_the_run_and_the_events_of_the_server(
     assert page.complaints == []
 
 
-def test_the_search_for_nodes_shows_ours_without_scrolling(opened: Callable[..., Any], which: OtherHost) -> None:
-    page = opened()
+def test_the_search_for_nodes_shows_ours_without_scrolling(
+    other_pages: Callable[[bool], Any], which: OtherHost
+) -> None:
+    page = other_pages(False)
     page.command("Workspace.SearchBox.Toggle")
     field = page.page.locator("input:focus")
     for words in SEARCHED:
@@ -140,10 +143,12 @@ def test_the_search_for_nodes_shows_ours_without_scrolling(opened: Callable[...,
         for name in ("Nano Banana Generate (your key)", "Nano Banana Edit (your key)"):
             expect(page.page.get_by_text(name).first).to_be_in_viewport(ratio=1)
         page.shoot(f"{which.name}-search-{words.split()[0]}")
+    field.press("Escape")
+    expect(field).to_have_count(0)
 
 
-def test_the_page_about_leads_to_the_pack(opened: Callable[..., Any]) -> None:
-    page = opened()
+def test_the_page_about_leads_to_the_pack(other_pages: Callable[[bool], Any]) -> None:
+    page = other_pages(False)
     page.command("Comfy.ShowSettingsDialog")
     page.page.get_by_role("dialog").get_by_text("About", exact=True).first.click()
     address = re.search(r'^Repository = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)

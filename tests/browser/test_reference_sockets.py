@@ -151,19 +151,6 @@ class Prompts:
         route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
 
 
-@pytest.fixture(scope="module")
-def pages(lasting_canvas: Callable[..., Any]) -> Callable[[bool], Any]:
-    """One page for each renderer, for all tests of this file."""
-    opened: dict[bool, Any] = {}
-
-    def page(vue: bool) -> Any:
-        if vue not in opened:
-            opened[vue] = lasting_canvas(vue=vue)
-        return opened[vue]
-
-    return page
-
-
 def lines(page: Any) -> list[str]:
     """What the edit says of its pictures."""
     return [str(text) for text in page.page.locator(".nb-pictures li").all_text_contents()]
