@@ -38,7 +38,7 @@ from .charge import (
 )
 from .echoes import without_echoes
 from .failure_messages import FailureMessages, after_waiting, with_hint
-from .rate_limit import CallThrottle
+from .rate_limit import CallThrottle, KeyLimit
 
 log = logging.getLogger("nano_banana")
 
@@ -145,12 +145,6 @@ class StepSender:
             status.attempts += 1
             if status.sent_at is None:
                 status.sent_at, status.paid_at = time.monotonic(), time.time()
-        headers = dict(send.headers)
-        if send.body is not None:
-            headers["Content-Type"] = send.body.content_type
-        if send.paid and spec.idempotency_header:
-            # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
-            headers[spec.idempotency_header] = status.id
         if send.body is not None and len(send.body) > 1 << 20:
             status.phase = "uploading"
         elif send.paid:
@@ -159,7 +153,7 @@ class StepSender:
             return transport.send(
                 send.method,
                 send.url,
-                headers=headers,
+                headers=headers_of(send, spec.idempotency_header, status.id),
                 body=send.body,
                 key=key,
                 deadline=status.deadline(send) if deadline is None else deadline,
@@ -281,7 +275,7 @@ class StepSender:
         status.phase = "pausing"
         label = status.target.spec.label
         log.info("%s answered %s; trying again in %.1f s", label, failed.failure.status, decision.seconds)
-        self.pause(self._with_shared_pause(decision.seconds, send, failed.failure))
+        self.pause(shared_pause(decision.seconds, send, failed.failure, self._throttle.limit))
         return None
 
     def _end_try(self, charged: Charged) -> None:
@@ -291,13 +285,6 @@ class StepSender:
         if isinstance(status.charge, Unsent):
             status.sent_at = None
             self._journal.mark_retryable()
-
-    def _with_shared_pause(self, seconds: float, send: Send, failure: ProviderFailure) -> float:
-        """The pause of a free step: at least that of its key where it was refused for the same reason."""
-        limit = self._throttle.limit
-        if not send.with_key or failure.kind not in ("rate", "busy"):
-            return seconds
-        return max(seconds, min(limit.remaining, limit.policy.longest_pause))
 
     def _tries(self, attempt: int) -> int:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
@@ -323,6 +310,24 @@ class _DraftWatch:
         except Exception:
             log.exception("the drafts in a stream of %s can't be read", self._status.target.spec.label)
             self.look_at = lambda piece: None  # type: ignore[method-assign]
+
+
+def headers_of(send: Send, idempotency_header: str, call_id: str) -> dict[str, str]:
+    """The headers of a request but for the key. `idempotency_header`: "" where the provider has none."""
+    headers = dict(send.headers)
+    if send.body is not None:
+        headers["Content-Type"] = send.body.content_type
+    if send.paid and idempotency_header:
+        # This call's own: by the picture's name, a job that failed would be handed out again the next day, too.
+        headers[idempotency_header] = call_id
+    return headers
+
+
+def shared_pause(seconds: float, send: Send, failure: ProviderFailure, limit: KeyLimit) -> float:
+    """The pause of a free step: at least that of its key where it was refused for the same reason."""
+    if not send.with_key or failure.kind not in ("rate", "busy"):
+        return seconds
+    return max(seconds, min(limit.remaining, limit.policy.longest_pause))
 
 
 def kept_answer(state: State, reply: Reply) -> KeptAnswer:
