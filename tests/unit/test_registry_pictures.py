@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -26,5 +27,9 @@ def test_sizes() -> None:
 
 
 @pytest.mark.parametrize("name", ["Icon", "Banner"])
-def test_they_are_small(name: str) -> None:
-    assert file_of(name).stat().st_size < 20_000
+def test_they_are_small_and_have_the_shape_of_their_drawing(name: str) -> None:
+    path = file_of(name)
+    assert path.stat().st_size < 20_000
+    drawing = ElementTree.parse(path.with_suffix(".svg")).getroot()
+    with Image.open(path) as picture:
+        assert (drawing.get("width"), drawing.get("height")) == tuple(map(str, picture.size))
