@@ -154,10 +154,7 @@ class Journal:
         return self._reservations.reserve(reservations, run_context, caps, resend=resend, can_resume=can_resume)
 
     def wait(self, groups: Sequence[Sequence[str]], seconds: float) -> bool:
-        """Waits until one of the pictures is no longer busy; False after `seconds`.
-
-        Each picture is given by all its fingerprints.
-        """
+        """Waits until one of the pictures, each given by all its fingerprints, isn't busy; False after `seconds`."""
         return self._reservations.wait(groups, seconds)
 
     # ------------------------------------------------------------------------------------------------ steps of a call
