@@ -69,7 +69,6 @@ class Engine:
         permissions.restrict_to_owner(home)
         self.home, self.keys, self.balances = home, KeyStore(home), Balances()
         self._local, self._specs, self._store, self._environ = local_address, specs, store or self.keys.get, environ
-        self._limiter = ConcurrencyLimiter()
         self._cache = ProviderCache()
         settings = self.settings()
         self.ledger = Journal(
@@ -80,6 +79,8 @@ class Engine:
             on_network=settings.on_network_drive,
         )
         """The journal of the data folder, or of the farm that this process belongs to. The first access opens it."""
+        self._limiter = ConcurrencyLimiter(self.ledger.shared_limits)
+        self._cache.rate_limits.share(self.ledger.shared_limits)
         self.orders = OrderBook(self.ledger, self._cache, home / "orders")
         """The open orders of this process."""
         self.apply_limits()

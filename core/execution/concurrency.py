@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..ledger.shared_limits import Place, SharedLimits
+
 EXIT_SECONDS = 10.0
 """How long a normal exit waits for calls that are paid."""
 
@@ -27,12 +29,16 @@ class QueuedCall:
     started: bool = False
     released: bool = False
     """Whether it no longer counts as running, although its thread may run on."""
+    place: Place | None = None
+    """What it holds among all machines of a farm."""
 
 
 class ConcurrencyLimiter:
     """One queue per key at a provider; a call starts when fewer than its own limit are running there."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedLimits | None = None) -> None:
+        """`shared`: the limits hold for all machines that share a journal together."""
+        self._shared = shared if shared is not None and shared.active else None
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[QueuedCall]] = {}
         self._running: dict[str, int] = {}
@@ -55,7 +61,8 @@ class ConcurrencyLimiter:
             if queued.started or queued.withdrawn:
                 return queued.withdrawn
             queued.withdrawn = True
-            self._waiting[account].remove(queued)
+            if queued in self._waiting[account]:
+                self._waiting[account].remove(queued)
             return True
 
     def release(self, account: str, queued: QueuedCall) -> None:
@@ -65,6 +72,7 @@ class ConcurrencyLimiter:
                 return
             queued.released = True
             self._running[account] -= 1
+        self._give_back(queued)
         self._start_next(account)
 
     def running_count(self) -> int:
@@ -77,7 +85,7 @@ class ConcurrencyLimiter:
             queue = self._waiting.get(account, deque())
             while queue and not self._ending and self._running.get(account, 0) < queue[0].limit:
                 queued = queue.popleft()
-                queued.started = True
+                queued.started = self._shared is None
                 self._running[account] = self._running.get(account, 0) + 1
                 thread = threading.Thread(
                     target=self._run, args=(account, queued), daemon=True, name="nano-banana-call"
@@ -87,14 +95,31 @@ class ConcurrencyLimiter:
 
     def _run(self, account: str, queued: QueuedCall) -> None:
         try:
-            queued.work()
+            if self._may_begin(account, queued):
+                queued.work()
         finally:
             with self._lock:
                 if not queued.released:
                     queued.released = True
                     self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
+            self._give_back(queued)
             self._start_next(account)
+
+    def _may_begin(self, account: str, queued: QueuedCall) -> bool:
+        """Waits for a place among all machines; False where the call was withdrawn meanwhile."""
+        if self._shared is None:
+            return True
+        queued.place = self._shared.take(account, queued.limit, lambda: queued.withdrawn or self._ending)
+        with self._lock:
+            queued.started = not queued.withdrawn and not self._ending
+            return queued.started
+
+    def _give_back(self, queued: QueuedCall) -> None:
+        with self._lock:
+            place, queued.place = queued.place, None
+        if place is not None and self._shared is not None:
+            self._shared.give_back(place)
 
     def _wait_at_exit(self) -> None:
         end = time.monotonic() + EXIT_SECONDS

@@ -14,8 +14,10 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import ProviderFailure
+from ..ledger.shared_limits import SharedLimits
 from ..planning.plan import Target
 from . import retry_policy
 
@@ -50,6 +52,8 @@ class KeyLimit:
         """Whether the process ends: no call waits any more."""
         self.failure: ProviderFailure | None = None
         """The last refusal."""
+        self.announce: Callable[[float, bool], None] = lambda seconds, hinted: None
+        """Called with the seconds of a new pause, and whether the provider has named them."""
         self._changed = threading.Condition()
         self._until = 0.0
         self._hinted = False
@@ -113,7 +117,7 @@ class KeyLimit:
     ) -> retry_policy.RetryDecision:
         """Records that the request was surely refused before work began. `remaining_patience`: of its call, in seconds."""
         with self._changed:
-            now = self.clock()
+            now, before = self.clock(), self._until
             self._out.discard(permit)
             self.failure = failure
             if permit.series != self._series:
@@ -128,7 +132,23 @@ class KeyLimit:
             if isinstance(decision, retry_policy.GiveUp):
                 self._end_series(now)
             self._changed.notify_all()
-            return decision
+            is_new, seconds, hinted = self._until > before, self._until - now, self._hinted
+        if is_new:
+            self.announce(seconds, hinted)
+        return decision
+
+    def pause(self, seconds: float, hinted: bool) -> None:
+        """Another machine that uses the key was refused: the pause is for all."""
+        with self._changed:
+            until = self.clock() + seconds
+            if until <= self._until:
+                return
+            self._until, self._hinted = until, hinted
+            self._series += 1
+            if not hinted:
+                self._slots = 1
+            self.failure = self.failure or ProviderFailure("rate")
+            self._changed.notify_all()
 
     def record_acceptance(self, permit: Permit) -> None:
         """Records that the provider has worked on the request, which adds a slot."""
@@ -283,12 +303,32 @@ class RateLimits:
         self.policy, self._clock = policy, clock
         self._lock = threading.Lock()
         self._limits: dict[str, KeyLimit] = {}
+        self._shared: SharedLimits | None = None
         atexit.register(_close, weakref.ref(self))
 
     def of(self, target: Target) -> KeyLimit:
         """The limit of the target's key at its provider's address."""
         with self._lock:
-            return self._limits.setdefault(target.account, KeyLimit(self.policy, self._clock))
+            return self._of(target.account)
+
+    def share(self, shared: SharedLimits) -> None:
+        """A pause is one for all machines of a farm."""
+        self._shared = shared if shared.active else None
+        shared.on_pause(self._pause)
+
+    def _of(self, account: str) -> KeyLimit:
+        limit = self._limits.get(account)
+        if limit is None:
+            limit = self._limits[account] = KeyLimit(self.policy, self._clock)
+            if self._shared is not None:
+                limit.announce = partial(self._shared.announce_pause, account)
+        return limit
+
+    def _pause(self, name: str, seconds: float, hinted: bool) -> None:
+        with self._lock:
+            limits = [limit for account, limit in self._limits.items() if SharedLimits.name_of(account) == name]
+        for limit in limits:
+            limit.pause(seconds, hinted)
 
     def close(self) -> None:
         """Ends all waits, as the process ends."""

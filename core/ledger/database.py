@@ -80,6 +80,16 @@ class Database(ABC):
         Both are called from another thread, and must not raise.
         """
 
+    def on(self, kind: str, handler: Callable[[str], None]) -> None:  # noqa: B027
+        """`handler` gets what other processes `broadcast` under that word, from another thread; it must not raise."""
+
+    def broadcast(self, kind: str, payload: str) -> None:  # noqa: B027
+        """Tells the other processes at once. Raises LedgerFailed."""
+
+    def connect(self) -> Connection:
+        """A connection that the caller keeps for its locks. Only where the journal is shared. Raises LedgerFailed."""
+        raise NotImplementedError
+
     def take_notices(self) -> list[str]:
         """What the user should know about the journal; each notice is given once."""
         news, self._notices = self._notices, []

@@ -28,6 +28,7 @@ from .postgres_database import PostgresDatabase
 from .rebuild import rebuild
 from .reservations import Reservations
 from .results import Results
+from .shared_limits import SharedLimits
 from .sqlite_database import SqliteDatabase
 from .turns import Turns
 from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
@@ -65,6 +66,8 @@ class Journal:
         self.turns = Turns(self.results, lambda: self.eviction.limit)
         """What conversations go on from."""
         self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
+        self.shared_limits = SharedLimits(self.database)
+        """What the machines with this journal share about the keys of providers."""
         self._backlog = Backlog(self.database)
         self.database.listen(self.ownership.announced, self._on_return)
         self._reservations = Reservations(
@@ -86,6 +89,7 @@ class Journal:
 
     def close(self) -> None:
         """Closes the file and releases the open rows of this process, as the end of the process does."""
+        self.shared_limits.close()
         self.database.close()
         self.ownership.close()
 

@@ -66,7 +66,7 @@ class PostgresDatabase(Database):
         self._engine: Engine | None = None
         self._session: PostgresSession | None = None
         self._failed_at, self._failure = float("-inf"), ""
-        self._changed: Callable[[str], None] = lambda fingerprint: None
+        self._handlers: dict[str, Callable[[str], None]] = {}
         self._returned: Callable[[], None] = lambda: None
 
     @property
@@ -90,11 +90,19 @@ class PostgresDatabase(Database):
     def liveness(self) -> PostgresSession:
         with self._translate_errors():
             self._ensure_open()
-            self._session = PostgresSession(self, self._changed, self._returned)
+            self._session = PostgresSession(self, self._handlers, self._returned)
             return self._session
 
     def listen(self, changed: Callable[[str], None], returned: Callable[[], None]) -> None:
-        self._changed, self._returned = changed, returned
+        self._handlers["picture"], self._returned = changed, returned
+
+    def on(self, kind: str, handler: Callable[[str], None]) -> None:
+        self._handlers[kind] = handler
+
+    def broadcast(self, kind: str, payload: str) -> None:
+        if self._session is not None:
+            with self.read() as connection:
+                self._session.notify(connection, kind, payload)
 
     def announce(self, connection: Connection, fingerprints: Iterable[str]) -> None:
         if self._session is not None:
@@ -108,7 +116,6 @@ class PostgresDatabase(Database):
             self._engine = None
 
     def connect(self) -> Connection:
-        """A connection that the session of this process keeps. Raises LedgerFailed."""
         with self._translate_errors():
             return self._ensure_open().connect()
 
@@ -183,7 +190,7 @@ class PostgresDatabase(Database):
         engine = create_engine(
             url,
             connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
-            pool_size=3,
+            pool_size=4,
             max_overflow=8,
             pool_timeout=BUSY_SECONDS,
             pool_pre_ping=True,

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
@@ -57,21 +57,18 @@ class PostgresSession:
     """The presence of this process. Raises JournalAway where the server doesn't answer."""
 
     def __init__(
-        self, database: PostgresDatabase, changed: Callable[[str], None], returned: Callable[[], None]
+        self, database: PostgresDatabase, handlers: Mapping[str, Callable[[str], None]], returned: Callable[[], None]
     ) -> None:
+        """`handlers`: who gets what other processes announce, by its kind."""
         self.id = uuid.uuid4().hex
         self._database, self._returned = database, returned
-        self._handlers: dict[str, Callable[[str], None]] = {"picture": changed}
+        self._handlers = handlers
         self._held = threading.Event()
         self._closed = threading.Event()
         self._connection: Connection | None = None
         self._connect()
         self._thread = threading.Thread(target=self._run, daemon=True, name="nano-banana-journal")
         self._thread.start()
-
-    def on(self, kind: str, handler: Callable[[str], None]) -> None:
-        """`handler` gets what other processes announce under that word, from another thread; it must not raise."""
-        self._handlers[kind] = handler
 
     def require(self) -> None:
         """Raises JournalAway while the lock isn't held: other processes could take over what is begun now."""
