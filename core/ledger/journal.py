@@ -69,7 +69,7 @@ class Journal:
         self.shared_limits = SharedLimits(self.database)
         """What the machines with this journal share about the keys of providers."""
         self._backlog = Backlog(self.database)
-        self.database.listen(self.ownership.announced, self._on_return)
+        self.database.listen(self.ownership.announced, self._backlog.flush_if_possible)
         self._reservations = Reservations(
             self.database, self.results, self.ownership, decide_stalled, self._now, self._backlog
         )
@@ -281,10 +281,6 @@ class Journal:
     def open_orders(self, order: str = "") -> list[OpenOrder]:
         """The orders that pictures are still to come of, the oldest first. `order`: only the one with that id."""
         return [] if self.is_empty else open_orders(self.database, order)
-
-    def _on_return(self) -> None:
-        self._backlog.flush_if_possible()
-        self.ownership.notify_waiters()
 
     def _now(self) -> float:
         return self._clock()
