@@ -14,10 +14,10 @@ from playwright.sync_api import expect
 
 @BOTH_RENDERERS
 def test_the_price_stands_on_the_node_and_follows_its_widgets(
-    canvas: Callable[..., Any], doubles: Any, vue: bool
+    pages: Callable[[bool], Any], doubles: Any, vue: bool
 ) -> None:
     """What `auto` will be, how many, each for how much; after the run what was spent; then that it is stored."""
-    page = canvas(vue=vue)
+    page = pages(vue)
     prompt = f"A boat, priced {'in Nodes 2.0' if vue else 'classically'}"
     page.load(prompted(text_to_image("onerouter"), prompt, resolution="auto", num_images=2))
     expect(price(page)).to_have_text("1K · 2 × $0.08")
@@ -37,9 +37,9 @@ def test_the_price_stands_on_the_node_and_follows_its_widgets(
     assert page.complaints == []
 
 
-def test_a_new_variation_is_a_new_seed_and_a_run(canvas: Callable[..., Any], doubles: Any) -> None:
+def test_a_new_variation_is_a_new_seed_and_a_run(pages: Callable[[bool], Any], doubles: Any) -> None:
     """Queueing again with the seed as it is would give the stored picture."""
-    page = canvas()
+    page = pages(False)
     prompt = "A kite in a storm, for variations"
     page.load(prompted(text_to_image("onerouter"), prompt))
     page.queue()
@@ -75,9 +75,9 @@ def test_a_price_that_is_overtaken_is_no_error(canvas: Callable[..., Any]) -> No
     assert page.complaints == []
 
 
-def test_the_same_request_is_priced_at_every_provider(canvas: Callable[..., Any], doubles: Any) -> None:
+def test_the_same_request_is_priced_at_every_provider(pages: Callable[[bool], Any], doubles: Any) -> None:
     """And one of them is taken with a click."""
-    page = canvas()
+    page = pages(False)
     page.load(prompted(text_to_image("onerouter"), "A mill, priced everywhere", resolution="1K"))
     expect(price(page)).to_have_text("1K · $0.08")
     price(page).click()
@@ -133,9 +133,9 @@ def test_a_stored_picture_is_free_among_the_prices_too(canvas: Callable[..., Any
     assert page.complaints == []
 
 
-def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any], doubles: Any) -> None:
+def test_a_dry_run_says_everything_and_sends_nothing(pages: Callable[[bool], Any], doubles: Any) -> None:
     """An edit with a loaded picture: who, how much, the references in order, the request without key and pixels."""
-    page = canvas()
+    page = pages(False)
     workflow = example("several_references")
     page.load(workflow)
     before = len(doubles.request_log()["requests"])
@@ -154,9 +154,9 @@ def test_a_dry_run_says_everything_and_sends_nothing(canvas: Callable[..., Any],
     expect(dialog).to_have_count(0)
 
 
-def test_what_the_pack_adds_is_neither_saved_nor_sent(canvas: Callable[..., Any]) -> None:
+def test_what_the_pack_adds_is_neither_saved_nor_sent(pages: Callable[[bool], Any]) -> None:
     """The footer below the widgets is no widget of the workflow: old hosts and the nodes' own order don't see it."""
-    page = canvas()
+    page = pages(False)
     page.load(example("text_to_image"))
     expect(price(page)).to_be_visible()
     workflow, prompt = page.workflow(), page.prompt()
@@ -179,10 +179,10 @@ def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], v
 
 
 @BOTH_RENDERERS
-def test_a_node_stays_as_large_as_it_was_saved(canvas: Callable[..., Any], vue: bool) -> None:
+def test_a_node_stays_as_large_as_it_was_saved(pages: Callable[[bool], Any], vue: bool) -> None:
     """What is below the widgets comes again with each load; its room must not be added again each time."""
     sizes = "() => window.app.graph.nodes.map((node) => [...node.size].map(Math.round).join())"
-    page = canvas(vue=vue)
+    page = pages(vue)
     page.load(text_to_image("nextyear"))
     expect(page.page.locator(".nb-note")).to_have_count(2)
     page.page.evaluate("async () => { await document.fonts.ready }")  # a text of another font has other lines
@@ -210,8 +210,8 @@ def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., 
     assert page.complaints == []
 
 
-def test_a_free_run_says_that_nothing_was_spent(canvas: Callable[..., Any]) -> None:
-    page = canvas()
+def test_a_free_run_says_that_nothing_was_spent(pages: Callable[[bool], Any]) -> None:
+    page = pages(False)
     page.load(prompted(text_to_image("offline"), "A boat, for nothing"))
     page.queue()
     expect(page.page.locator(".nb-note").filter(has_text="Nothing was spent · 1K")).to_be_visible()

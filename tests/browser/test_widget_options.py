@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-from pack.tests.browser.page_parts import example, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, text_to_image
 from playwright.sync_api import expect
 
-BOTH_RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 OFFERED = """([kind, name, value]) => {
     const node = window.app.graph.nodes.find((n) => n.type === kind);
     return node.widgets.find((w) => w.name === name).options.values.includes(value);
@@ -42,9 +40,9 @@ def offers(page: Any, name: str, value: str, *, not_: bool = False, kind: str = 
 
 
 @BOTH_RENDERERS
-def test_another_provider_offers_other_things(canvas: Callable[..., Any], vue: bool) -> None:
+def test_another_provider_offers_other_things(pages: Callable[[bool], Any], vue: bool) -> None:
     """Ratios, resolutions and options follow the provider and the model, and come back."""
-    page = canvas(vue=vue)
+    page = pages(vue)
     page.load(text_to_image("onerouter"))
     offers(page, "aspect_ratio", "1:8", not_=True)
     offers(page, "resolution", "4K")
@@ -61,8 +59,8 @@ def test_another_provider_offers_other_things(canvas: Callable[..., Any], vue: b
 
 
 @BOTH_RENDERERS
-def test_a_saved_value_that_isn_t_possible_stays_and_says_why(canvas: Callable[..., Any], vue: bool) -> None:
-    page = canvas(vue=vue)
+def test_a_saved_value_that_isn_t_possible_stays_and_says_why(pages: Callable[[bool], Any], vue: bool) -> None:
+    page = pages(vue)
     page.load(text_to_image("onerouter"))
     page.choose("NanoBananaGenerate", "resolution", "4K")
     page.choose("ProviderConfig", "model", "nano-banana")
@@ -74,9 +72,9 @@ def test_a_saved_value_that_isn_t_possible_stays_and_says_why(canvas: Callable[.
     expect(page.page.get_by_text("can't make 4K pictures")).to_have_count(0)
 
 
-def test_a_change_of_provider_keeps_the_kind_of_model(canvas: Callable[..., Any]) -> None:
+def test_a_change_of_provider_keeps_the_kind_of_model(pages: Callable[[bool], Any]) -> None:
     """The same name may mean another model elsewhere: what counts is the family."""
-    page = canvas()
+    page = pages(False)
     page.load(text_to_image("onerouter"))
     page.choose("ProviderConfig", "model", "nano-banana-pro")
     offers(page, "model", "nano-banana-pro", kind="ProviderConfig")
@@ -86,8 +84,8 @@ def test_a_change_of_provider_keeps_the_kind_of_model(canvas: Callable[..., Any]
     assert page.widget("ProviderConfig", "model")["value"] == "nano-banana-pro"
 
 
-def test_the_provider_is_found_through_a_reroute_and_out_of_a_subgraph(canvas: Callable[..., Any]) -> None:
-    page = canvas()
+def test_the_provider_is_found_through_a_reroute_and_out_of_a_subgraph(pages: Callable[[bool], Any]) -> None:
+    page = pages(False)
     page.load(text_to_image("offline"))
     offers(page, "aspect_ratio", "1:8")
     page.page.evaluate(THROUGH_A_REROUTE)
@@ -102,13 +100,13 @@ def test_the_provider_is_found_through_a_reroute_and_out_of_a_subgraph(canvas: C
 
 
 @BOTH_RENDERERS
-def test_a_stranger_s_provider_becomes_mine_in_one_click(canvas: Callable[..., Any], vue: bool) -> None:
+def test_a_stranger_s_provider_becomes_mine_in_one_click(pages: Callable[[bool], Any], vue: bool) -> None:
     """The graph names a provider that isn't here; the kind of model is kept, and it runs."""
     workflow = text_to_image("nextyear")
     for node in workflow["nodes"]:
         if node["type"] == "ProviderConfig":
             node["widgets_values"][1] = "nano-banana-pro"
-    page = canvas(vue=vue)
+    page = pages(vue)
     page.load(workflow)
     expect(page.page.get_by_text("The provider nextyear is not known on this machine.")).to_be_visible()
     page.shoot("unknown-provider-on-node")
