@@ -37,7 +37,7 @@ class Attempted:
     error: NanoBananaError | None
     """None: the provider made it, or is to make it later."""
     ordered: bool = False
-    """Whether it comes home later."""
+    """Whether it is collected later."""
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ from .call_journal import CallJournal
 from .call_key import CallKey
 from .call_status import MARKS, Phase, status_of_claim, status_of_new_call
 from .charge import Finished, Misconfigured, PackFailed
-from .echoes import without_echoes
 from .failure_messages import FailureMessages
 from .image_collector import ImageCollector
 from .outcome import Outcome
 from .provider_cache import ProviderCache
 from .rate_limit import CallThrottle
+from .repeated_references import without_repeated_references
 from .step_runner import StepRunner
 from .step_sender import StepSender
 
@@ -249,7 +249,9 @@ class Call:
         send = Send("GET", self.target.base_url, answer.state, accepted=status.task or answer.state)
         step = step_after(self._dialect, status.job, send, reply)
         if isinstance(step, Done):
-            step = without_echoes(step, reply, status.job, (), answer.state.get(MARKS) or (), status.task_id)
+            step = without_repeated_references(
+                step, reply, status.job, (), answer.state.get(MARKS) or (), status.task_id
+            )
         self._finish(self._runner.until_done(step))
 
     def _finish(self, done: Done) -> None:

@@ -13,8 +13,8 @@ from ..ledger import Claim
 from ..ledger.kept_answers import KeptAnswer
 from ..planning.plan import Target
 from .charge import ChargeEvent, ChargeState, Unsent, advance, charged, of_claim, task_of
-from .echoes import reference_marks
 from .outcome import Outcome
+from .repeated_references import reference_marks
 
 COLLECT_SECONDS = 900.0
 """How long after its timeout a paid call is still waited for, so that a late picture isn't lost."""

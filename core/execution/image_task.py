@@ -36,7 +36,7 @@ class ImageTask:
     uid: str = ""
     """Id of the failure's row in the journal, "" where there is none."""
     order: str = ""
-    """Id of the order that it is in, "" where it is in none: it comes home later and by itself."""
+    """Id of the order that it is in, "" where it is in none: it is collected later, without a run."""
     answer: str = ""
     """File name of the kept answer in which no picture could be read, "" where none is kept."""
 

@@ -108,7 +108,7 @@ class Report:
 
     @property
     def ordered(self) -> list[ImageTask]:
-        """Those that come home later."""
+        """Those that are collected later."""
         return [task for task in self.tasks if task.order]
 
     def add_notices(self, notices: Iterable[str], frame: int | None = None) -> None:

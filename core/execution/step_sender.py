@@ -36,9 +36,9 @@ from .charge import (
     Unsent,
     Withdrawn,
 )
-from .echoes import without_echoes
 from .failure_messages import FailureMessages, after_waiting, with_hint
 from .rate_limit import CallThrottle, KeyLimit
+from .repeated_references import without_repeated_references
 
 log = logging.getLogger("nano_banana")
 
@@ -199,7 +199,7 @@ class StepSender:
         step = step_after(self._dialect, status.job, send, replace(reply, prompt=status.sent_text))
         step = self._key.scrub_step(step)
         if isinstance(step, Done):
-            step = without_echoes(step, reply, status.job, status.digests, status.marks, status.task_id)
+            step = without_repeated_references(step, reply, status.job, status.digests, status.marks, status.task_id)
         about_result = reply.ok and (send.paid or send.accepted is not None)
         keep = about_result and isinstance(step, Failed)
         status.answer = kept_answer({**send.state, MARKS: status.marks}, reply) if keep else None

@@ -149,7 +149,7 @@ class Journal:
         busy        another call works on it: `wait`, then reserve again
         stored      it is here: `look_up`
         claimed     a call that no process works on has paid for it: resume `claims`
-        ordered     it is in one of `orders` and comes home by itself
+        ordered     it is in one of `orders` and is collected without a run
         unresolved  it may have been charged: show `unresolved`; reserved again within the hour it is "reserved"
 
         A fingerprint that is given twice is reserved once. `resend`: the user is not asked about unresolved charges.

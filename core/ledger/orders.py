@@ -1,4 +1,4 @@
-"""The open orders in the journal: pictures that were ordered together, are made later and come home by themselves."""
+"""The open orders in the journal: pictures that were ordered together, are made later and collected without a run."""
 
 from __future__ import annotations
 

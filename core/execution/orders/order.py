@@ -283,7 +283,7 @@ class Order:
         if reply.ok:
             self.was_cancelled = True
         elif reply.status < 500 and reply.status != 429:
-            self._cancel.clear()  # it has ended: its pictures come home
+            self._cancel.clear()  # it has ended: its pictures are collected
 
     def _wait(self, seconds: float) -> None:
         """Pauses, or less where somebody asks for a look."""

@@ -31,7 +31,7 @@ class OrderAnswers:
         self._messages = FailureMessages(status.target)
         self._collector = ImageCollector(status, journal, self._not_again, lambda: True)
         self.stored = 0
-        """How many pictures came home."""
+        """How many pictures were collected."""
 
     def collect(self, found: BatchStatus, reply: gemini_batch.Reply, file: OrderFile) -> None:
         """Takes all answers of an order that has ended.

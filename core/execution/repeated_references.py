@@ -28,7 +28,7 @@ def reference_marks(job: Job, uploads: Collection[str]) -> list[str]:
     return [*(_mark(picture.data) for picture in job.all_references), *sorted(uploads)]
 
 
-def without_echoes(
+def without_repeated_references(
     done: Done, reply: Reply, job: Job, digests: Collection[str], marks: Collection[str], task: str = ""
 ) -> Done | Failed:
     """`done` without the references of its call; a failure where nothing else came.
@@ -42,7 +42,7 @@ def without_echoes(
     many = len(done.images) > job.count
     remaining_comparisons = MOST_COMPARED
 
-    def is_echo(found: ImageRef) -> bool:
+    def is_reference(found: ImageRef) -> bool:
         if found.url:
             return found.url in marks
         size = found.coded.size if found.coded is not None else len(found.data)
@@ -60,10 +60,10 @@ def without_echoes(
         except UnreadablePicture:
             return False
 
-    kept = tuple(found for found in done.images if not is_echo(found))
+    kept = tuple(found for found in done.images if not is_reference(found))
     if kept:
         return replace(done, images=kept)
-    provider_message = redact(done.text) or msg("echoes.only_references_came_back")
+    provider_message = redact(done.text) or msg("repeated_references.no_other_image")
     failure = ProviderFailure("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
     return Failed(failure, task)
 
