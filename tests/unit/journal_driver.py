@@ -53,6 +53,12 @@ def address_of(home: Path) -> PostgresAddress | None:
     return PostgresAddress("the test", address)
 
 
+def environ_of(home: Path) -> dict[str, str]:
+    """The environment variable with that address, for an engine; none where the journal is in the folder."""
+    address = address_of(home)
+    return {"NANO_BANANA_JOURNAL": address.text} if address else {}
+
+
 def lose_journal(home: Path) -> None:
     """The journal of a closed data folder is gone; its results stay."""
     if os.environ.get(SERVER):

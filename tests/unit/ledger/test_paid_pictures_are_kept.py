@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import PNG, QUICK_SPECS, keyed, request
+from journal_driver import environ_of, lose_journal
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
 from pack.core.execution import charge
@@ -24,6 +25,8 @@ from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
 from pack.tests.raw_server import Connection, serving
 
+pytestmark = pytest.mark.usefixtures("database")
+
 NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
 CDN = "https://cdn.example.com/picture.png"
 
@@ -31,7 +34,7 @@ CDN = "https://cdn.example.com/picture.png"
 @pytest.fixture
 def engine(doubles: Doubles, tmp_path: Path) -> Engine:
     doubles.reset()
-    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, *NAMES))
+    return Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, *NAMES) | environ_of(tmp_path))
 
 
 def make(engine: Engine, asked: Request, provider: str, **choice: Any) -> Run:
@@ -66,7 +69,7 @@ def test_a_download_that_this_machine_prevents_triggers_no_fallback(
         monkeypatch.setenv(setting, "socks5://127.0.0.1:9")
     else:
         environ[setting] = str(tmp_path / "none.pem")
-    machine = Engine(tmp_path, specs=QUICK_SPECS, environ=environ)
+    machine = Engine(tmp_path, specs=QUICK_SPECS, environ=environ | environ_of(tmp_path))
     asked = request(prompt=f"prevented [[sim: url={CDN}]]")
     run = make(machine, asked, provider, fallback=ProviderChoice("kie"))
     assert errors(run) == [("config", "yes")] and "Nothing was charged" not in str(run.tasks[0].error)
@@ -174,7 +177,10 @@ def test_a_lone_surrogate_in_the_model_s_text_loses_nothing(inside: bool, tmp_pa
 
     with serving(answer) as server:
         environ = {"ONEROUTER_API_KEY": "sim-run", "NANO_BANANA_ONEROUTER_BASE_URL": server.url}
-        machine, asked = Engine(tmp_path, specs=QUICK_SPECS, environ=environ), request(prompt="half")
+        machine, asked = (
+            Engine(tmp_path, specs=QUICK_SPECS, environ=environ | environ_of(tmp_path)),
+            request(prompt="half"),
+        )
         assert make(machine, asked, "onerouter").tasks[0].result
         seen = server.connection_count
         again = make(machine, asked, "onerouter").tasks[0]
@@ -191,9 +197,8 @@ def test_a_lone_surrogate_in_prompt_and_graph_is_kept(engine: Engine, tmp_path: 
     assert shown.prompt == "cut ?" and History(engine.ledger).graph(shown.uid) == graph
     History(engine.ledger).export(tmp_path / "out", [shown])
     engine.ledger.close()
-    for file in tmp_path.glob("journal.sqlite*"):
-        file.unlink()
-    reopened = History(Engine(tmp_path, specs=QUICK_SPECS, environ={}).ledger)
+    lose_journal(tmp_path)
+    reopened = History(Engine(tmp_path, specs=QUICK_SPECS, environ=environ_of(tmp_path)).ledger)
     assert [known.uid for known in reopened.pictures()] == [shown.uid] and reopened.graph(shown.uid) == graph
 
 
