@@ -18,7 +18,9 @@ from typing import Any
 
 from .core.engine import Engine
 from .core.errors import ConfigError
+from .core.errors.classes import sentence
 from .core.errors.messages import msg
+from .core.execution.orders.order_book import OrderEnd
 from .core.ledger import RunContext
 from .core.providers import BUILT_IN
 from .core.providers.spec import ProviderSpec
@@ -35,8 +37,8 @@ _offline: Any = None
 
 
 recovered: dict[str, Any] = {}
-"""What was recovered after the last start: text, pictures, failed, and `at` in Unix time; empty where nothing was. For pages
-that were not connected yet when the event was sent."""
+"""What was recovered last, after a start or when an order came home: text, pictures, failed, and `at` in Unix time; empty
+where nothing was. For pages that were not connected yet when the event was sent."""
 
 
 def engine() -> Engine:
@@ -45,6 +47,7 @@ def engine() -> Engine:
     with _lock:
         if _engine is None:
             _engine = Engine(data_folder(), offline_address)
+            _engine.orders.on_end = _order_ended
         return _engine
 
 
@@ -120,16 +123,24 @@ def recover_after_start() -> None:
                 return
             recovery = engine().recover()
             recovery.wait()
-            text = recovery.result.text
-            if text:
-                log.warning("Nano Banana: %s.", text)
-                found = {"text": text, "pictures": recovery.result.images, "failed": recovery.result.failed}
-                recovered.update(found, at=time.time())
-                send_event("collected", dict(recovered), everybody=True)
+            result = recovery.result
+            if result.text:
+                _show_recovered(result.text, result.images, result.failed)
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was recovered", exc_info=True)
 
     at_server_start(threading.Thread(target=recover, daemon=True, name="nano-banana-recovery").start)
+
+
+def _order_ended(end: OrderEnd) -> None:
+    _show_recovered(end.text, end.images, end.failed)
+
+
+def _show_recovered(text: str, images: int, failed: int) -> None:
+    """Tells the log and every open page what came home by itself."""
+    log.warning("Nano Banana: %s", sentence(text))
+    recovered.update({"text": text, "pictures": images, "failed": failed, "at": time.time()})
+    send_event("collected", dict(recovered), everybody=True)
 
 
 # ------------------------------------------------------------------------------------------------------- interrupt

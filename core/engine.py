@@ -20,6 +20,7 @@ from .execution.call import Call
 from .execution.concurrency import ConcurrencyLimiter
 from .execution.image_task import ImageTask
 from .execution.orders.order_book import OrderBook
+from .execution.orders.order_cancel import Cancelled, cancel_elsewhere, cancel_own
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
 from .execution.run import Run
@@ -243,6 +244,25 @@ class Engine:
         except (OSError, ValueError) as error:
             log.warning("the picture %s can't be read: %s", content, type(error).__name__)
             return None
+
+    def cancel_order(self, order: str) -> Cancelled | None:
+        """Cancels an order; None where no picture of one with that id is still to come. Waits for its end for some seconds.
+
+        Raises ConfigError where its key is not here.
+        """
+        found = self.orders.find(order)
+        if found is None and self.ledger.open_orders(order):
+            self.recover(however_old=True)  # perhaps no process waits for it
+            found = self.orders.find(order)
+        if found is not None:
+            return cancel_own(found)
+        for entry in self.ledger.open_orders(order):
+            resolver = self.resolver()
+            target = resolver.resumable_target(entry.provider, entry.profile, entry.address, entry.model)
+            if target is None:
+                raise resolver.missing_key_error(resolver.specs[entry.provider], entry.profile)
+            return cancel_elsewhere(entry, target, self._cache)
+        return None
 
     def recover(self, *, however_old: bool = False) -> Recovery:
         """Fetches pictures that were paid before this process began, with free requests only. Returns at once.

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .dialects import dialect
-from .dialects.base.step import Send
+from .dialects.base.step import Job, Send
+from .dialects.batch import gemini as gemini_batch
 from .engine import Engine
 from .http.body import Base64, Body, Raw
 from .images.picture import Encoded
@@ -21,7 +22,7 @@ from .planning.negotiate import ResolvedRequest
 from .planning.offers import ModelOffer
 from .planning.plan import Plan, Target
 from .planning.resolver import ProviderResolver
-from .request import Request, Slot
+from .request import Delivery, Request, Slot
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Estimate:
     """What the run counts as against the caps, at most."""
     price_source: str
     price_dated: str
+    delivery: Delivery
+    usd_now_each: float | None
+    """What a picture would cost at once, where it is ordered; else its expected price."""
     counted_source: str
     """Where `usd_counted_each` comes from; "" where it is the price, or the price isn't known."""
     notices: tuple[str, ...]
@@ -98,6 +102,8 @@ def estimate(
         sum(each.counted_usd * request.num_images for each, request in zip(resolved, requests, strict=True)),
         price.source if price and known is not None else "",
         price.dated if price and known is not None else "",
+        resolved[0].delivery,
+        None if known is None else known / resolved[0].price_share,
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
         tuple(
@@ -200,7 +206,7 @@ def _shown(
     api_variant, variants = learned
     job = target.job(resolved, request, slots[0].seed, len(slots), files)
     job = replace(job, api_variant=api_variant, variants=variants, uploaded=addresses)
-    step = dialect(target.spec.dialect).start(job)
+    step = _order(job) if resolved.delivery == "batch" else dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}
     if not isinstance(step, Send):
         return shown
@@ -211,6 +217,12 @@ def _shown(
         headers["Content-Type"] = step.body.content_type.partition(";")[0]
     body = _text(step.body, marks) if step.body is not None else ""
     return {**shown, "method": step.method, "url": step.url, "headers": headers, "body": body}
+
+
+def _order(job: Job) -> Send:
+    """One request of an order, at the address that the order goes to."""
+    path = gemini_batch.batch_api(job).path
+    return Send("POST", job.url(path), {}, paid=True, body=gemini_batch.request_body(job))
 
 
 def _text(body: Body, marks: dict[bytes, str]) -> str:

@@ -101,6 +101,7 @@ class NanoBananaEdit(io.ComfyNode):
         with_text: bool = False,
         temperature: float = -1.0,
         top_p: float = -1.0,
+        delivery: str = "now",
         conversation: Conversation | None = UNCONNECTED,
         **unknown: Any,
     ) -> io.NodeOutput:

@@ -215,6 +215,8 @@ def _estimate_facts(found: Estimate) -> dict[str, Any]:
         "price_source": found.price_source,
         "price_dated": found.price_dated,
         "counted_source": found.counted_source,
+        "delivery": found.delivery,
+        "usd_now_each": found.usd_now_each,
         "notices": list(found.notices),
         "sends": list(found.sends),
     }

@@ -28,7 +28,8 @@ from .prompt_graph import is_output_linked
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
-"""Node id -> how many of its runs ended incomplete; part of the host's cache key, so that such a run runs again."""
+"""Node id -> how many of its runs ended incomplete, or with pictures that come home later; part of the host's cache key, so
+that such a run runs again."""
 _failed_prompt = ""
 """The last queueing in which one of the pack's nodes has failed."""
 _CANCEL_SECONDS = 1.0
@@ -77,7 +78,7 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
     for element in elements:
         own = element.asked.notices if element.asked else ()
         element.report.notices[:0] = [notice for notice in own if notice not in element.report.notices]
-    if any(element.is_incomplete for element in elements):
+    if any(element.runs_again for element in elements):
         _incomplete[str(node_id)] = incomplete_runs(node_id) + 1
     tasks = [task for element in elements for task in element.report.tasks]
     await comfyui.in_thread(lambda: comfyui.engine().examine_ended(tasks))

@@ -175,6 +175,15 @@ def latest() -> list[io.Input]:
             advanced=True,
             tooltip="How much of what is likely the model chooses from, up to 1. Below 0: the provider's own, nothing is sent.",
         ),
+        io.Combo.Input(
+            "delivery",
+            options=["now", "batch"],
+            default="now",
+            optional=True,
+            advanced=True,
+            tooltip="batch: all pictures of the node as one order at half price, Google only. Up to 24 hours; they come home "
+            "by themselves: queue again then. Until then the picture outputs are blocked, and nothing behind them runs.",
+        ),
         ConversationSocket.Input(
             "conversation",
             optional=True,
@@ -230,6 +239,7 @@ def options_of(values: dict[str, Any]) -> Options:
         with_text=bool(values["with_text"]),
         temperature=_given(values["temperature"]),
         top_p=_given(values["top_p"]),
+        delivery=values["delivery"],
     )
 
 

@@ -65,7 +65,12 @@ class Element:
     @property
     def has_nothing(self) -> bool:
         """Whether all of its pictures failed."""
-        return self.is_incomplete and not self.report.completed
+        return self.is_incomplete and not self.report.completed and not self.report.ordered
+
+    @property
+    def runs_again(self) -> bool:
+        """Whether the host must not take its outputs from its cache: something failed, or comes home later."""
+        return self.is_incomplete or bool(self.report.ordered)
 
     @property
     def output_tasks(self) -> list[ImageTask]:

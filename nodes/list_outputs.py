@@ -22,6 +22,7 @@ from .outputs import (
     empty_output,
     most_serious,
     node_output,
+    ordered_output,
     sentences_about_money,
     summarized,
 )
@@ -77,6 +78,8 @@ async def make_outputs(elements: Sequence[Element], operation: Operation) -> Non
 
 def _output(element: Element, place: Place) -> io.NodeOutput:
     report = element.report
+    if report.ordered:
+        return ordered_output(report, place)
     if element.is_incomplete and element.on_failure == BLOCK:
         return blocked_output(report, place)
     if element.asked is None or not element.output_tasks:
@@ -90,7 +93,9 @@ def _group_notices(elements: Sequence[Element]) -> list[str]:
         return []
     notices = _failed_lines(elements)
     blocked = sum(element.is_incomplete and element.on_failure == BLOCK for element in elements)
-    gone = sum(not element.output_tasks and element.on_failure != BLOCK for element in elements)
+    gone = sum(
+        not element.output_tasks and not element.report.ordered and element.on_failure != BLOCK for element in elements
+    )
     if gone:
         notices.append(msg("list_outputs.elements_left_list", failed=gone, total=len(elements)))
     if blocked:

@@ -92,6 +92,15 @@ def blocked_output(report: Report, place: Place) -> io.NodeOutput:
         worst = combined_error(report)
         report.notices.append(worst.message)
         log.warning("%s", worst.message)
+    return _blocked(report, place)
+
+
+def ordered_output(report: Report, place: Place) -> io.NodeOutput:
+    """Blocks the picture outputs of a node whose pictures come home later. Text and info flow on."""
+    return _blocked(report, place)
+
+
+def _blocked(report: Report, place: Place) -> io.NodeOutput:
     info = json.dumps(_info(report, place, []), ensure_ascii=False)
     blocker = ExecutionBlocker(None)
     values: list[Any] = [[blocker], [blocker], [""], [info]]
@@ -225,6 +234,9 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
             {"slot": each.task.slot.index, "frame": each.task.slot.frame} for each in images for _ in each.task.drafts
         ],
         "failed": failed_facts(report),
+        "pending": [
+            {"slot": task.slot.index, "frame": task.slot.frame, "order": task.order} for task in report.ordered
+        ],
         "resolution_effective": report.resolution or None,
         "cost_usd": None if report.usd is None else round(report.usd, 6),
         "cost_source": report.usd_source,

@@ -336,6 +336,7 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
         "open": shown.state in OPEN_STATES,
         "role": shown.role,
         "answer": shown.answer,
+        "order": shown.order,
         "favourite": shown.favourite,
         "format": shown.file.rpartition(".")[2],
     }

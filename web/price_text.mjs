@@ -42,7 +42,13 @@ export function priceText(node, estimate) {
   const price = missing > 1 || about ? `${about}${missing} × ${each}` : each;
   const parts = [size, estimate.elements === null ? t("price.per_element", { price }) : price];
   if (stored) parts.push(t("price.some_stored", { n: stored }));
+  if (estimate.delivery === "batch") parts.push(halfPrice(estimate, missing));
   return [parts.join(" · "), "plain"];
+}
+
+/** Beside the price of an order: what the same pictures cost at once. @param {Estimate} estimate @param {number} pictures */
+function halfPrice({ usd_now_each: now }, pictures) {
+  return typeof now === "number" ? t("price.batch", { now: money(now * pictures) }) : t("price.batch_unknown");
 }
 
 /** The price of the next run alone; "" where it isn't known who will be asked. @param {Comfy.Node} node @param {Estimate | null} estimate */

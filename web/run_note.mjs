@@ -6,7 +6,7 @@ import { money, t } from "./i18n.mjs";
 /** @typedef {import("./node_notes.mjs").Note} Note */
 /**
  * The `info` of one element; a node that no list is linked into has one.
- * @typedef {{ images: { from: string }[], failed: Failed[], cost_usd: number | null, cost_source: string, notices: string[],
+ * @typedef {{ images: { from: string }[], pending?: { order: string }[], failed: Failed[], cost_usd: number | null, cost_source: string, notices: string[],
  *   resolution_effective: string | null, provider?: string, element?: number, elements?: number }} Info
  */
 
@@ -21,9 +21,10 @@ const MOST_NAMED = 8;
 export function runNotes(node, infos, answers) {
   const notices = noticeLines(infos);
   const line = spentLine(infos);
+  const ordered = infos.some((info) => info.pending?.length);
   const folded = notices.length > 1 ? { details: { summary: t("run.notices", { n: notices.length }), lines: notices.map((each) => `• ${each}`) } } : {};
   /** @type {Note} */
-  const result = { text: [line, ...(notices.length === 1 ? [`• ${notices[0]}`] : [])].join("\n"), tone: notices.length ? "warn" : "good", ...folded };
+  const result = { text: [line, ...(notices.length === 1 ? [`• ${notices[0]}`] : [])].join("\n"), tone: notices.length > (ordered ? 1 : 0) ? "warn" : "good", ...folded };
   const failed = infos.flatMap((info) => info.failed);
   if (!failed.length) return [result];
   const lines = [...new Set(failedLines(infos, false))];
@@ -41,6 +42,8 @@ function spentLine(infos) {
   const costs = infos.map((info) => info.cost_usd);
   const cost = costs.reduce((sum, each) => (sum === null || each === null ? null : sum + each), 0);
   const parts = [];
+  const ordered = infos.flatMap((info) => info.pending ?? []).length;
+  if (ordered) parts.push(t("run.ordered", { n: ordered }));
   if (cost === 0 && stored && stored === images.length + missing) parts.push(t("run.stored"));
   else if (cost === 0) parts.push(t("run.nothing_spent"));
   else {

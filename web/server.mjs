@@ -29,13 +29,14 @@ import { localized, translatesMessages } from "./messages.mjs";
  * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
  *   usd_counted_each?: number, usd_counted?: number, price_source?: string, price_dated?: string, counted_source?: string,
+ *   delivery?: "now" | "batch", usd_now_each?: number | null,
  *   notices?: string[], sends?: Sent[],
  *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[],
  *   elements?: import("./linked_lists.mjs").Length }} Estimate `elements` is added by the page.
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, profile: string,
  *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
  *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra",
- *   answer: string, favourite: boolean, format: string }} Result
+ *   answer: string, favourite: boolean, format: string, order: string }} Result
  * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string, provider?: string,
  *   usd?: number, again?: boolean }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting

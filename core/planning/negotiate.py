@@ -138,7 +138,6 @@ def negotiate(
             msg("negotiate.models_that_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
     _check_delivery_and_prompt(request, spec, model, capabilities)
-    delivery = request.options.delivery
     resolution = _resolution(request, spec, model, capabilities)
     effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
     request, region, cut_notices = _cut(request, capabilities, effective)
@@ -158,7 +157,7 @@ def negotiate(
     sends_seed = "seed" in options_of(spec, request.operation, capabilities)
     if request.seed and not sends_seed:
         notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
-    share = spec.batch.price_share if spec.batch and delivery == "batch" else 1.0
+    share = spec.batch.price_share if spec.batch and request.options.delivery == "batch" else 1.0
     usd = None if override or model.price is None else model.price.usd_for(effective)
     usd = None if usd is None else usd * share
     return ResolvedRequest(
@@ -174,7 +173,7 @@ def negotiate(
         override_usd if override else None,
         request.references,
         region,
-        delivery,
+        request.options.delivery,
         share,
         continued.branch,
     )

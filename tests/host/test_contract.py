@@ -15,7 +15,9 @@ SHARED = [
     ("limit_generations", "COMBO", "default"), ("output_format", "COMBO", "auto"), ("thinking", "COMBO", "default"),
     ("system_prompt", "STRING", ""), ("on_failure", "COMBO", "keep what succeeded"),
 ]  # fmt: skip
-LATEST = [("with_text", "BOOLEAN", False), ("temperature", "FLOAT", -1.0), ("top_p", "FLOAT", -1.0)]
+LATEST = [
+    ("with_text", "BOOLEAN", False), ("temperature", "FLOAT", -1.0), ("top_p", "FLOAT", -1.0), ("delivery", "COMBO", "now"),
+]  # fmt: skip
 CONVERSATION = ("conversation", "NANO_BANANA_CONVERSATION", None)
 CONTRACT: dict[str, list[tuple[str, str, Any]]] = {
     "ProviderConfig": [
@@ -55,7 +57,7 @@ CHOICES: dict[str, dict[str, list[str]]] = {
         "aspect_ratio": RATIOS, "resolution": ["auto", "0.5K", "1K", "2K", "4K"],
         "safety_tolerance": ["default", "1", "2", "3", "4", "5", "6"], "limit_generations": ["default", "on", "off"],
         "output_format": ["auto", "png", "jpeg", "webp"], "thinking": ["default", "minimal", "medium", "high"],
-        "on_failure": FAILURES,
+        "on_failure": FAILURES, "delivery": ["now", "batch"],
     },
 }  # fmt: skip
 CHOICES["NanoBananaEdit"] = CHOICES["NanoBananaGenerate"] | {

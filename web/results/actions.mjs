@@ -3,6 +3,7 @@ import { actionButton, button } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { copyText } from "../clipboard.mjs";
 import { ask, pictureUrl } from "../server.mjs";
+import { toast } from "../toasting.mjs";
 import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
 import { insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
@@ -39,6 +40,7 @@ export function actionsOf(result, handlers, room = "row") {
     found.push(
       button(t(`results.${name}`), work, { class: style, title: t(`results.${name}_title`) }),
     );
+  if (result.order) add("cancel_order", () => cancelOrder(result, handlers), "nb-danger");
   if (result.recoverable) add("recover_one", () => handlers.recover(result.id), "nb-main");
   if (result.answer) add("read", () => handlers.read(result.id), "nb-main");
   if (result.in_doubt) found.push(...inDoubt(result, handlers));
@@ -81,6 +83,14 @@ function save(result) {
   document.body.append(link);
   link.click();
   link.remove();
+}
+
+/** @param {Result} result @param {Handlers} handlers */
+async function cancelOrder(result, handlers) {
+  if (!(await confirmDialog(t("results.cancel_order_sure"), t("results.cancel_order")))) return;
+  const found = await ask(`/orders/${encodeURIComponent(result.order)}/cancel`, { method: "POST" });
+  toast(found.cancelled ? "success" : "info", t("results.cancel_order"), found.text);
+  handlers.changed();
 }
 
 /** @param {Result} result @param {Handlers} handlers */

@@ -1,0 +1,155 @@
+"""Orders at half price in a real host: what the node gives meanwhile, how they come home, are cancelled, survive SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pack.dev.comfy_host import Host
+from pack.tests.host.kit import Bench, Ran, node, provider_variables
+from pack.tests.host.page import Page
+
+HALF = 0.0168
+"""Google's recommended model at 1K in an order, in US dollars."""
+NAME = "nano-banana-"
+"""What the display name of every order begins with."""
+
+
+def variables(doubles: Any) -> dict[str, str]:
+    google = {"NANO_BANANA_GOOGLE_BASE_URL": doubles.base_url("google"), "NANO_BANANA_GOOGLE_API_KEY": "sim-test"}
+    return provider_variables(doubles) | google
+
+
+@pytest.fixture(scope="module")
+def google(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    with Host.start(tmp_path_factory.mktemp("orders"), variables(doubles)) as host:
+        yield Bench(host, doubles)
+
+
+@pytest.fixture(autouse=True)
+def no_faults(doubles: Any) -> Iterator[None]:
+    yield
+    doubles.clear_faults()
+    doubles.finish_batches()
+
+
+def until(true: Callable[[], Any], seconds: float = 300.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)
+
+
+def graph(prompts: list[str], **inputs: Any) -> dict[str, Any]:
+    """One node over a list of prompts; "show" is behind its pictures, "said" behind its info."""
+    made: dict[str, Any] = {f"p{n}": node("PrimitiveString", value=prompt) for n, prompt in enumerate(prompts)}
+    made["list"] = {
+        "class_type": "CreateList",
+        "inputs": {f"inputs.input{n}": [f"p{n}", 0] for n in range(len(prompts))},
+    }
+    link = ["list", 0] if len(prompts) > 1 else ["p0", 0]
+    made["make"] = node("NanoBananaGenerate", prompt=link, **({"delivery": "batch"} | inputs))
+    made["show"] = node("PreviewImage", images=["make", 0])
+    made["said"] = node("PreviewAny", source=["make", 3])
+    return made
+
+
+def infos(ran: Ran) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in ran.outputs["make"]["nano_banana"]]
+
+
+def home(page: Page, tag: str, count: int) -> bool:
+    """Whether so many pictures of a test came home."""
+    return len([each for each in page.pictures(tag) if each["state"] == "stored"]) == count
+
+
+def test_a_list_is_one_order_that_comes_home(google: Bench, tag: str) -> None:
+    google.doubles.fault("task=hang", provider="google", match=NAME)
+    page, prompts = Page(google), [f"{tag} {name}" for name in ("one", "two", "three")]
+    for run in (1, 2):  # asked again while it is out: the same order, for nothing
+        ran = google.run(graph(prompts))
+        assert ran.status == "success", ran.error
+        assert "show" not in ran.outputs and len(ran.outputs["said"]["text"]) == 3
+        found = infos(ran)
+        assert [info["pending"][0] | {"order": ""} for info in found] == [{"slot": 0, "frame": 0, "order": ""}] * 3
+        assert not any(info["failed"] or info["images"] for info in found)
+        assert sum(info["cost_usd"] for info in found) == pytest.approx(3 * HALF if run == 1 else 0)
+    (open_order,) = [each for each in page.good("GET", "/orders")["orders"] if each["pictures"] == 3]
+    assert {info["pending"][0]["order"] for info in found} == {open_order["id"]}
+    assert open_order["accepted"] and open_order["usd"] == pytest.approx(3 * HALF)
+    now = google.run(graph(prompts, delivery="now"))
+    assert now.status == "error" and "Cancel the order first" in now.error
+    assert google.paid(tag) == 0
+    google.doubles.finish_batches()
+    until(lambda: home(page, tag, 3))
+    back = google.run(graph(prompts))
+    assert back.status == "success" and len(back.images()) == 3
+    assert all(info["images"][0]["from"] == "store" and info["pending"] == [] for info in infos(back))
+    assert google.paid(tag) == 3
+    assert page.good("GET", "/results/collected")["pictures"] == 3
+
+
+def test_an_order_is_cancelled_and_its_picture_made_now(google: Bench, tag: str) -> None:
+    google.doubles.fault("task=hang", provider="google", match=NAME)
+    page = Page(google)
+    assert google.run(graph([tag])).status == "success"
+    (row,) = page.pictures(tag)
+    assert row["order"] and row["state"] == "accepted"
+    found = page.good("POST", f"/orders/{row['order']}/cancel", {})
+    assert found["cancelled"] and found["ended"] and "1 picture" in found["text"]
+    assert [each["state"] for each in page.pictures(tag)] == ["refused"]
+    assert page.ask("POST", f"/orders/{row['order']}/cancel", {}).status == 404
+    assert google.run(graph([tag], delivery="now")).status == "success"
+    assert google.paid(tag) == 1
+
+
+def test_what_fails_in_an_order_is_named(google: Bench, tag: str) -> None:
+    page = Page(google)
+    google.run(graph([f"{tag} good", f"{tag} bad [[sim: status=400]]"]))
+    until(lambda: not any(each["order"] for each in page.pictures(tag)))
+    assert {each["prompt"][-4:]: each["state"] for each in page.pictures(tag)} == {"good": "stored", "00]]": "refused"}
+    told = page.good("GET", "/results/collected")
+    assert (told["pictures"], told["failed"]) == (1, 1) and "did not make this picture" in told["text"]
+
+
+def test_the_price_of_an_order_stands_before_it(google: Bench, tag: str) -> None:
+    page, prompt = Page(google), graph([tag], num_images=2)
+    facts = page.good("POST", "/estimate", {"prompt": prompt, "detail": True})["nodes"]["make"]
+    assert facts["usd"] == pytest.approx(2 * HALF) and facts["usd_counted"] == pytest.approx(2 * HALF)
+    assert (facts["delivery"], facts["usd_now_each"]) == ("batch", pytest.approx(2 * HALF))
+    assert facts["sends"][0]["url"].endswith(":batchGenerateContent")
+    prompt["config"] = node("ProviderConfig", provider="onerouter")
+    prompt["make"]["inputs"]["provider"] = ["config", 0]
+    refused = page.good("POST", "/estimate", {"prompt": prompt})["nodes"]["make"]
+    assert "half price" in refused["problem"]["what"]
+    assert "Google's own" in google.run(prompt).error and google.paid(tag) == 0
+
+
+@pytest.mark.parametrize("state", ["sent", "accepted"])
+def test_a_killed_host_brings_its_order_home_by_itself(doubles: Any, tmp_path: Path, tag: str, state: str) -> None:
+    """Nobody asks after the restart, and nothing is paid twice."""
+    doubles.fault("hold" if state == "sent" else "task=hang", provider="google", match=NAME)
+    data = {"NANO_BANANA_HOME": str(tmp_path / "home")}
+    before = len(doubles._router.batches.batches)
+    first = Bench(Host.start(tmp_path / "one", variables(doubles) | data), doubles)
+    prompts = [f"{tag} one", f"{tag} two"]
+    if state == "sent":
+        first.host.queue_prompt(graph(prompts))
+        until(lambda: len(doubles._router.batches.batches) > before)
+    else:
+        assert first.run(graph(prompts)).status == "success"
+    first.host.kill()
+    doubles.clear_faults()
+    doubles.finish_batches()
+    second = Bench(Host.start(tmp_path / "two", variables(doubles) | data), doubles)
+    try:
+        page = Page(second)
+        until(lambda: home(page, tag, 2))
+        assert len(second.run(graph(prompts)).images()) == 2
+        assert second.paid(tag) == 2 and len(doubles._router.batches.batches) == before + 1
+    finally:
+        second.host.stop()
