@@ -212,6 +212,7 @@ def _sources(image: OutputImage) -> dict[str, Any]:
 def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[str, Any]:
     """The `info` output."""
     references = reference_facts([task.request for task in report.tasks])
+    pending = [{"slot": task.slot.index, "frame": task.slot.frame, "order": task.order} for task in report.ordered]
     return {
         "provider": report.provider,
         "model": report.model,
@@ -234,15 +235,13 @@ def _info(report: Report, place: Place, images: Sequence[OutputImage]) -> dict[s
             {"slot": each.task.slot.index, "frame": each.task.slot.frame} for each in images for _ in each.task.drafts
         ],
         "failed": failed_facts(report),
-        "pending": [
-            {"slot": task.slot.index, "frame": task.slot.frame, "order": task.order} for task in report.ordered
-        ],
         "resolution_effective": report.resolution or None,
         "cost_usd": None if report.usd is None else round(report.usd, 6),
         "cost_source": report.usd_source,
         "requests": report.requests,
         "tried": [tried.facts() for tried in report.tried],
         "notices": report.notices,
+        **({"pending": pending} if pending else {}),
         **({"references": references} if references else {}),
         **({"element": place.element, "elements": place.elements} if place.elements > 1 else {}),
     }
