@@ -126,7 +126,7 @@ class Gemini(BaseDialect):
 
     def body(self, job: Job) -> Body:
         """The request with all its references inside."""
-        return _body(job, [""] * len(job.references))
+        return _body(job, [""] * len(job.all_references))
 
     def parse_error(self, job: Job, state: State, reply: Reply) -> Step:
         # A gateway may have the one route and not the other. A model that is gone is gone on both.

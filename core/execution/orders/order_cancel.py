@@ -60,7 +60,7 @@ def cancel_elsewhere(order: OpenOrder, target: Target, cache: ProviderCache) -> 
     if reply is None:
         return Cancelled(False, False, msg("order.cancel_goes_on", provider=label))
     if not reply.ok:
-        error = FailureMessages(target).error(gemini_batch.failure(job, reply), "no")
-        return Cancelled(False, False, key.scrub_error(error).what)
+        refused = FailureMessages(target).error(gemini_batch.failure(job, reply), "no")
+        return Cancelled(False, False, key.scrub_error(refused).what)
     count = msg("count.one_picture") if order.pictures == 1 else msg("count.pictures", count=order.pictures)
     return Cancelled(True, False, msg("order.was_cancelled", count=count, provider=label))
