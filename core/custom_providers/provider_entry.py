@@ -121,6 +121,8 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         max_request_bytes=reader.number("max_request_bytes", spec.max_request_bytes, 1000, 2_000_000_000),
         reference_formats=reader.choices("reads", ["png", "jpeg", "webp"]) or spec.reference_formats,
         takes_alpha=reader.flag("takes_alpha", spec.takes_alpha),
+        # Other dialects send no turns: there the word is unknown.
+        conversations=spec.dialect == "gemini" and reader.flag("conversations", spec.conversations),
         key_env_vars=tuple(reader.texts("key_variables")) or spec.key_env_vars,
         endpoints=_endpoints(spec, reader),
     )

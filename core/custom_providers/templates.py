@@ -55,6 +55,7 @@ def for_another_host(template: ProviderSpec) -> ProviderSpec:
         upload_path="",
         stores_references="",
         failures_unbilled=False,
+        conversations=False,
         idempotency_header="",
         retired={},
         local=False,

@@ -114,6 +114,13 @@ def sent(
         api_variant=api_variant,
         uploaded={index: f"{BASE}/files/{index}.png" for index in range(references)} if uploaded else {},
     )
+    variant = f"{api_variant} uploaded".strip() if uploaded and operation == "edit" else api_variant
+    return sent_job(work, model.name, variant, options)
+
+
+def sent_job(work: Job, model: str, variant: str, options: Mapping[str, Any]) -> Sent:
+    """The paid request of a job. Raises AssertionError where something else comes first."""
+    spec = work.spec
     step = dialect(spec.dialect).start(work)
     assert isinstance(step, Send) and step.paid, step
     raw = b"" if step.body is None else b"".join(bytes(piece) for piece in step.body)
@@ -123,9 +130,9 @@ def sent(
         body = json.loads(raw)
     return Sent(
         spec.id,
-        model.name,
-        operation,
-        f"{api_variant} uploaded".strip() if uploaded and operation == "edit" else api_variant,
+        model,
+        work.operation,
+        variant,
         options,
         work,
         step.method,

@@ -141,6 +141,17 @@ def test_talks_about_a_picture(doubles: Doubles, provider: str) -> None:
     assert result(chat.send_message("make it blue")).width
     (entry,) = doubles.request_log()["requests"]
     assert (entry["prompt"], len(entry["references"])) == ("make it blue", 1)
+    history = chat.get_history(curated=True)
+    assert [turn.role for turn in history] == ["user", "model", "user", "model"]
+    chat.send_message("and now at night")
+    signed = next(part for part in history[1].parts if part.inline_data and not part.thought)
+    for altered in (None, signed.thought_signature[:-1], b"made up"):
+        signed.thought_signature = altered
+        again = client.chats.create(model=PRO, history=history)
+        with pytest.raises(errors.ClientError) as caught:
+            again.send_message("and once more")
+        assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
+        assert "thought" in caught.value.message
     judged(provider, "google-genai", "", "edits in a chat at the double")
 
 

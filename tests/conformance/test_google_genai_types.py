@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from dialect_driver import job, play, reply, request, sent_json
 from judging import judged
-from pack.core.images.picture import encode
+from pack.core.dialects.base.step import SentPart, SentTurn
+from pack.core.images.picture import Encoded, encode
 from pack.core.providers import BUILT_IN
-from sent_requests import Sent, sent_requests
+from sent_requests import Sent, sent_job, sent_requests
 
 genai = pytest.importorskip("google.genai")
 
@@ -90,7 +92,7 @@ def plain(value: Any, name: str = "") -> Any:
         if name == "systemInstruction":
             spelled.pop("role", None)
         return {key: plain(item, key) for key, item in spelled.items()}
-    if name == "data":
+    if name in ("data", "thoughtSignature"):
         return base64.urlsafe_b64decode(value.replace("+", "-").replace("/", "_"))
     return value.upper() if name == "thinkingLevel" else value
 
@@ -111,6 +113,26 @@ def test_every_request_is_what_the_sdk_would_send(provider: str, version: str) -
         assert theirs.headers[name] == value
         assert theirs.headers["content-type"] == sent.headers["Content-Type"]
     judged(provider, "google-genai", "", "every request read and written again by its types")
+
+
+@pytest.mark.parametrize(("provider", "version"), [("google", "v1beta"), ("vertex", "v1")])
+def test_a_conversation_is_what_the_sdk_would_send(provider: str, version: str) -> None:
+    """The history of a chat: the answers part by part, each signature on its own part, byte for byte."""
+    picture = encode(np.random.default_rng(2).integers(0, 256, (9, 9, 3), dtype=np.uint8), "png")
+    signature = base64.b64encode(bytes(range(256)) * 40).decode()
+    answer = (
+        SentPart("Here:", signature=base64.b64encode(b"one").decode()),
+        SentPart(picture=Encoded(picture, "png", 9, 9), mime="image/png", signature=signature),
+        SentPart("", signature=base64.b64encode(b"two").decode()),
+    )
+    before = job(BUILT_IN[provider], request("edit"))
+    work = replace(before, prompt="and now", turns=(SentTurn("first", before.references, answer),))
+    sent = sent_job(work, "recommended", "", {})
+    theirs = json.loads(Written(provider, version).again(sent).content)
+    assert plain(theirs) == plain(sent.body)
+    assert [turn["role"] for turn in sent.body["contents"]] == ["user", "model", "user"]
+    assert sent.body["contents"][1]["parts"][1]["thoughtSignature"] == signature
+    judged(provider, "google-genai", "", "a conversation read and written again by its types")
 
 
 @pytest.mark.parametrize(
@@ -189,8 +211,6 @@ def test_an_upload_is_what_the_sdk_would_send() -> None:
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
 def test_pictures_survive(kind: Any) -> None:
     """Bytes that go through our base64 and the SDK's types are the same."""
-    import numpy as np
-
     data = encode(np.random.default_rng(1).integers(0, 256, (9, 9, 3), dtype=np.uint8), kind)
     blob = types.Blob.model_validate({"mimeType": f"image/{kind}", "data": base64.b64encode(data).decode()})
     assert blob.data == data

@@ -407,7 +407,7 @@ ODD_TENSORS = (
 
 @pytest.mark.parametrize("kind", ["ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit"])
 def test_what_other_packs_give_is_refused_by_name(kind: str, page: Page, tag: str) -> None:
-    """Every input of the three nodes linked to what no widget gives: tensors of other kinds, bytes, an index that raises."""
+    """Every input of three nodes linked to what no widget gives: tensors of other kinds, bytes, an index that raises."""
     page.bench.put("attacked.png", colours(40, 60))
     inputs = {
         name for part in page.ask("GET", f"/object_info/{kind}", root="").json[kind]["input"].values() for name in part

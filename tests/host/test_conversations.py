@@ -53,7 +53,7 @@ def after(prompt: str, before: str, output: int, **inputs: Any) -> dict[str, Any
     return first(prompt, conversation=[before, output], **inputs)
 
 
-CONVERSATION = {"NanoBananaGenerate": 4, "NanoBananaEdit": 5}
+CONVERSATION = {"NanoBananaGenerate": 5, "NanoBananaEdit": 6}
 """The number of the output `conversation`."""
 G, E = CONVERSATION["NanoBananaGenerate"], CONVERSATION["NanoBananaEdit"]
 

@@ -1,7 +1,7 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
-import { asOneUndoStep, hasLink, isOurs, openGraph, widgetOf } from "../graph.mjs";
+import { asOneUndoStep, hasLink, isImageNode, isOurs, openGraph, widgetOf } from "../graph.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
 import { ask } from "../server.mjs";
@@ -11,6 +11,7 @@ import { t, when } from "../i18n.mjs";
 /** @typedef {[number, number]} Position On the canvas. */
 
 const EDIT = "NanoBananaEdit";
+const CONVERSATION = "NanoBananaConversation";
 /** The room of a LoadImage node with its picture, which it gets after it is placed. @type {[number, number]} */
 const LOADED = [320, 320];
 
@@ -50,6 +51,31 @@ export async function useAsReference(result, node) {
     toast("success", t("results.reference"), t("results.is_reference", { node: String(edit.title), input }));
   });
 }
+
+/**
+ * Puts the node on the canvas that gives the conversation of a picture, and connects it to the selected node of ours that has none.
+ * @param {Result} result
+ */
+export async function continueConversation(result) {
+  asOneUndoStep(() => {
+    const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
+    const next = Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0);
+    const [x, y] = next ? [next.pos[0] - BESIDE, next.pos[1]] : middleOfSight();
+    node.pos = next ? [x, y] : [x - 160, y - 60];
+    openGraph().add(node);
+    const widget = /** @type {any} */ (widgetOf(node, "picture"));
+    if (widget) widget.value = result.content;
+    if (next) node.connect(0, next, freeConversation(next));
+    else app.canvas.selectNode?.(node);
+    toast("success", t("results.continue"), t(next ? "results.continued" : "results.continue_hint"));
+  });
+}
+
+/** Slot of a free input `conversation` of one of our nodes; -1 for none. @param {any} node */
+const freeConversation = (node) =>
+  isImageNode(node)
+    ? (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === "conversation" && !hasLink(input))
+    : -1;
 
 /** Shows a picture in a LoadImage node that is there. @param {Result} result @param {any} node */
 export async function showInLoadImage(result, node) {
