@@ -121,8 +121,7 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
         max_request_bytes=reader.number("max_request_bytes", spec.max_request_bytes, 1000, 2_000_000_000),
         reference_formats=reader.choices("reads", ["png", "jpeg", "webp"]) or spec.reference_formats,
         takes_alpha=reader.flag("takes_alpha", spec.takes_alpha),
-        # Other dialects send no turns: there the word is unknown.
-        conversations=spec.dialect == "gemini" and reader.flag("conversations", spec.conversations),
+        conversations=_conversations(spec, reader),
         key_env_vars=tuple(reader.texts("key_variables")) or spec.key_env_vars,
         endpoints=_endpoints(spec, reader),
     )
@@ -142,6 +141,14 @@ def _changed(spec: ProviderSpec, reader: MappingReader, dated: str, *, new: bool
     spec = replace(spec, retired=_retired(spec, reader))
     reader.end()
     return spec
+
+
+def _conversations(spec: ProviderSpec, reader: MappingReader) -> bool:
+    """Raises MappingError for a dialect that sends no turns: they would be left out in silence."""
+    wanted = reader.flag("conversations", spec.conversations)
+    if wanted and spec.dialect != "gemini":
+        raise MappingError(reader.at("conversations"), msg("provider_entry.no_conversations", dialect=spec.dialect))
+    return wanted
 
 
 def _endpoints(spec: ProviderSpec, reader: MappingReader) -> Mapping[Operation, Endpoint]:

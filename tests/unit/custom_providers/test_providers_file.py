@@ -307,6 +307,15 @@ def test_a_model_without_ratios_takes_the_picture_s_own(tmp_path: Path) -> None:
     assert dict(fits[0].options) == {}
 
 
+def test_turns_are_sent_where_the_file_says_so_and_the_dialect_can(tmp_path: Path) -> None:
+    """A copy of Google's API need not take them; another dialect would leave them out in silence."""
+    entry = "providers:\n  copy: {{dialect: {0}, base_url: https://x.example{1}}}\n"
+    assert not read(tmp_path, entry.format("gemini", "")).specs["copy"].conversations
+    assert read(tmp_path, entry.format("gemini", ", conversations: true")).specs["copy"].conversations
+    (error,) = read(tmp_path, entry.format("fal", ", conversations: true")).errors
+    assert "conversations is for the dialect gemini" in error
+
+
 UNKNOWN = """\
 providers:
   shop: {like: nanobanana, base_url: "https://x.example", zz: 1}
