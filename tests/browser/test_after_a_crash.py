@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import open_panel, prompted, row, send_json, text_to_image, toast
-from pack.tests.host.kit import Bench, node, provider_variables
-from pack.tests.host.test_ledger import states, until
+from pack.tests.host.kit import Bench, node, provider_variables, states, until
 from playwright.sync_api import expect
 
 MANY = 5000

@@ -92,3 +92,20 @@ def drawn(bench: Bench, request: dict[str, Any]) -> list[np.ndarray]:
         with urllib.request.urlopen(entry["url"], timeout=300) as file:
             found.append(np.asarray(Image.open(io.BytesIO(file.read()))))
     return found
+
+
+def list_of(graph: Graph, name: str, values: list[Any], kind: str = "PrimitiveString") -> list[Any]:
+    """Puts a list of values into `graph` and gives its link; a value that is a link stands for itself."""
+    inputs = {}
+    for i, value in enumerate(values):
+        if not isinstance(value, list):
+            graph[f"{name}_{i}"] = node(kind, value=value)
+            value = [f"{name}_{i}", 0]
+        inputs[f"inputs.input{i}"] = value
+    graph[name] = {"class_type": "CreateList", "inputs": inputs}
+    return [name, 0]
+
+
+def infos(ran: Ran) -> list[dict[str, Any]]:
+    """The `info` of each element, as the node shows it."""
+    return [json.loads(text) for text in ran.outputs["make"]["nano_banana"]]

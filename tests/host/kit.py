@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import sqlite3
+import time
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,3 +184,21 @@ class Look:
 NODE_CLASS_MAPPINGS = {"TestOdd": Odd, "TestLook": Look}
 """
 """A pack for tests: TestOdd gives the value of an expression, into any input; TestLook says what one of two values is."""
+
+
+def states(home: Path, prompt: str = "") -> list[str]:
+    """What the journal says of the pictures whose prompt has `prompt` in it; nothing while it is still being made."""
+    with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
+        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'picture'").fetchone()
+        wanted = "SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created"
+        answer = [row[0] for row in connection.execute(wanted, (prompt,))] if made else []
+    connection.close()
+    return answer
+
+
+def until(true: Callable[[], bool], seconds: float = 600.0) -> None:
+    """Waits for what another process writes down."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.05)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from pack.tests.host.all_providers import WRONG, all_providers
+from pack.tests.host.failure_texts import MONEY, check_words
 from pack.tests.host.kit import Bench, Ran, node
-from pack.tests.host.test_failures import MONEY, check_words
 
 LABELS = {
     "google": "Google Gemini",

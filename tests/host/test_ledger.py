@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.host.kit import Bench, node, provider_variables
+from pack.tests.host.kit import Bench, node, provider_variables, states, until
 
 CANARY = "sim-canary-7f3a9c1e55"
 
@@ -23,26 +22,8 @@ def begin(doubles: Any, base: Path, home: Path, **more: str) -> Bench:
     return Bench(Host.start(base, variables), doubles)
 
 
-def states(home: Path, prompt: str = "") -> list[str]:
-    """What the journal says of the pictures whose prompt has `prompt` in it; nothing while it is still being made."""
-    with sqlite3.connect(home / "journal.sqlite", timeout=20) as connection:
-        made = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'picture'").fetchone()
-        wanted = "SELECT state FROM picture WHERE instr(prompt, ?) ORDER BY created"
-        answer = [row[0] for row in connection.execute(wanted, (prompt,))] if made else []
-    connection.close()
-    return answer
-
-
 def is_in_state(home: Path, prompt: str, state: str) -> bool:
     return states(home, prompt) == [state]
-
-
-def until(true: Callable[[], bool], seconds: float = 600.0) -> None:
-    """Waits for what another process writes down."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
 
 
 def graph(prompts: dict[str, tuple[str, str]], **inputs: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pack.tests.host.graph_parts import chain
+from pack.tests.host.graph_parts import chain, infos, list_of
 from pack.tests.host.kit import Bench, Ran, colours, node
 from pack.tests.host.ws_client import WsClient, ws_client
 
@@ -20,18 +20,6 @@ Graph = dict[str, Any]
 KEEP, FAIL, BLOCK = "keep what succeeded", "fail", "stop this branch"
 PRICE = 0.08
 """OneRouter's recommended model at 1K, in US dollars."""
-
-
-def list_of(graph: Graph, name: str, values: list[Any], kind: str = "PrimitiveString") -> list[Any]:
-    """Puts a list of values into `graph` and gives its link; a value that is a link stands for itself."""
-    inputs = {}
-    for i, value in enumerate(values):
-        if not isinstance(value, list):
-            graph[f"{name}_{i}"] = node(kind, value=value)
-            value = [f"{name}_{i}", 0]
-        inputs[f"inputs.input{i}"] = value
-    graph[name] = {"class_type": "CreateList", "inputs": inputs}
-    return [name, 0]
 
 
 def generate(
@@ -45,11 +33,6 @@ def generate(
     graph["show"] = node(save, images=["make", 0], **shown)
     graph["infos"] = node("PreviewAny", source=["make", 3])
     return bench.run(graph)
-
-
-def infos(ran: Ran) -> list[dict[str, Any]]:
-    """The `info` of each element, as the node shows it."""
-    return [json.loads(text) for text in ran.outputs["make"]["nano_banana"]]
 
 
 def spent(ran: Ran) -> float:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.tests.host.all_providers import all_providers
-from pack.tests.host.graph_parts import frames
+from pack.tests.host.graph_parts import frames, infos, list_of
 from pack.tests.host.kit import Bench, Ran, node
-from pack.tests.host.test_lists import infos, list_of
 
 Graph = dict[str, Any]
 GREYS = [0x77, 0x87]
