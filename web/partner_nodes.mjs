@@ -52,7 +52,7 @@ async function replace(node) {
   for (const [index, image] of images.slice(0, MOST_IMAGES).entries()) await connect(image, made, `images.image_${index + 1}`);
   for (const feed of feeds) if (!images.includes(feed)) await connect(feed, made, lastPart(feed.name));
   moveOutputs(node, made);
-  graph.remove(node);
+  await remove(node);
   config.pos = freePlaceBeside(made, config.size);
   graph.add(config);
   setWidget(config, "model", modelOf(node));
@@ -61,6 +61,15 @@ async function replace(node) {
   await frame(); // the last linked reference gets a free socket behind it: it belongs to this step
   await frame();
   if (feeds.some(({ name }) => lastPart(name) === "files")) toast("warn", t("menu.own_key"), t("partner.files"));
+}
+
+/** Its links go first: the frontend takes away sockets that lost theirs a frame later, from a node that is there still. @param {Node} node */
+async function remove(node) {
+  const { graph } = node;
+  for (const [slot, input] of [...node.inputs.entries()].reverse()) if (hasLink(input)) node.disconnectInput(slot);
+  await frame();
+  await frame();
+  graph.remove(node);
 }
 
 /** @param {string} type @returns {Node} */
