@@ -333,6 +333,7 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
         "running": shown.running,
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,
+        "asked_again": shown.asked_again,
         "open": shown.state in OPEN_STATES,
         "role": shown.role,
         "answer": shown.answer,

@@ -49,10 +49,17 @@ export function freePlaceInView(graph, [width, height]) {
   return places.find((place) => isFree(graph, place, [width, height])) ?? [x, y];
 }
 
-/** What is in view, on the canvas. @returns {[number, number, number, number]} Left, top, width, height. */
+/** What is in view, on the canvas: a panel of the sidebar lies over it. @returns {[number, number, number, number]} Left, top, width, height. */
 function view() {
   const [left = 0, top = 0, width = 0, height = 0] = app.canvas?.ds?.visible_area ?? [];
-  return [left, top, width, height];
+  const canvas = app.canvas?.canvas?.getBoundingClientRect();
+  const covers = [...document.querySelectorAll(".side-bar-panel, .side-tool-bar-container")].map((each) => each.getBoundingClientRect());
+  if (!canvas?.width) return [left, top, width, height];
+  const middle = canvas.left + canvas.width / 2;
+  const from = Math.max(canvas.left, ...covers.filter((each) => each.right < middle).map((each) => each.right));
+  const to = Math.min(canvas.right, ...covers.filter((each) => each.left > middle).map((each) => each.left));
+  const unit = width / canvas.width;
+  return [left + (from - canvas.left) * unit, top, (to - from) * unit, height];
 }
 
 /** @param {Size} size @returns {Position[]} */

@@ -35,8 +35,8 @@ import { localized, translatesMessages } from "./messages.mjs";
  *   elements?: import("./linked_lists.mjs").Length }} Estimate `elements` is added by the page.
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, profile: string,
  *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
- *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, role: "" | "extra",
- *   answer: string, favourite: boolean, format: string, content: string, order: string }} Result
+ *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, asked_again: boolean,
+ *   role: "" | "extra", answer: string, favourite: boolean, format: string, content: string, order: string }} Result
  * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string, provider?: string,
  *   usd?: number, again?: boolean }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting

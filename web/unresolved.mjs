@@ -14,23 +14,25 @@ import { money, t } from "./i18n.mjs";
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
  * @param {() => unknown} [facts.prepare] Done before the server is told of the agreement: where it fails, nothing is agreed to.
  * @param {(prepared: any) => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
+ * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
  * @param {string} [facts.payAgainTitle] What paying again runs, where that is not the workflow on the canvas.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
  * @returns {Action[]}
  */
-export function unresolvedActions({ ids, provider, usd, prepare, payAgain, payAgainTitle, withdrawn }) {
+export function unresolvedActions({ ids, provider, usd, prepare, payAgain, payAgainTitle, askedAgain = false, withdrawn }) {
   const page = providerStore.provider(provider);
+  const again = {
+    text: t("unresolved.pay_again", { usd: money(usd) }),
+    title: payAgainTitle ?? t("unresolved.pay_again_title"),
+    work: async () => {
+      const prepared = await prepare?.();
+      await ask("/results/pay_again", { method: "POST", body: { ids } });
+      await payAgain(prepared);
+    },
+  };
   /** @type {Action[]} */
   const actions = [
-    {
-      text: t("unresolved.pay_again", { usd: money(usd) }),
-      title: payAgainTitle ?? t("unresolved.pay_again_title"),
-      work: async () => {
-        const prepared = await prepare?.();
-        await ask("/results/pay_again", { method: "POST", body: { ids } });
-        await payAgain(prepared);
-      },
-    },
+    ...(askedAgain ? [] : [again]),
     {
       text: t("unresolved.withdraw"),
       title: t("unresolved.withdraw_title"),

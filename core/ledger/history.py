@@ -54,6 +54,8 @@ class HistoryEntry:
     """"extra" for a further picture of an answer, else ""."""
     favourite: bool
     """Whether the user has marked it."""
+    asked_again: bool
+    """Whether the user has agreed that it is paid again, and it was sent again."""
     answer: str
     """File name of its kept answer, in which no picture could be read; "" when there is none."""
     order: str
@@ -254,7 +256,8 @@ class History:
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
-            if name not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order", "reason")
+            if name
+            not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order", "reason", "asked_again")
         }
         file = row.result if self._results.has(row.result, row.uid) else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
@@ -266,6 +269,7 @@ class History:
             exact=exact,
             task=queries.task_id(row.task),
             reason=queries.reason_of(row),
+            asked_again=row.acknowledged > 0,
             running=running,
             file=file,
             favourite=row.favourite > 0,

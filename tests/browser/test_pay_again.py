@@ -54,6 +54,9 @@ def test_paying_again_is_for_that_picture_alone(
     expect(toast).to_contain_text("what feeds it runs")
     assert {"NanoBananaGenerate", "NanoBananaEdit"} < {node["type"] for node in page.workflow()["nodes"]}
     expect(row(page, prompt).locator("img")).to_be_visible()
+    lost = page.page.locator('.nb-result[data-tone="bad"]').filter(has_text=prompt)
+    expect(lost).to_contain_text("it was asked for again since")
+    expect(lost.get_by_role("button", name="Pay again")).to_have_count(0)
     page.shoot("paid-again")
     assert page.complaints == []
 

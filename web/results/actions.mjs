@@ -71,6 +71,7 @@ function inDoubt(result, handlers) {
       await runOnly(part);
     },
     payAgainTitle: t("results.pay_again_title"),
+    askedAgain: result.asked_again,
     withdrawn: () => handlers.changed(result.id),
   });
   return actions.map(actionButton);

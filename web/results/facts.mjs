@@ -26,7 +26,7 @@ export function stateOf(result) {
   if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
   if (result.recoverable) return [t("state.recoverable"), "warn"];
   if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
-  if (result.in_doubt) return [`${t("state.doubt")} ${localizedText(result.reason)}`.trim(), "bad"];
+  if (result.in_doubt) return [`${t(result.asked_again ? "state.doubt_again" : "state.doubt")} ${localizedText(result.reason)}`.trim(), "bad"];
   return [`${t("state.failed")} ${localizedText(result.reason)}`.trim(), "plain"];
 }
 

@@ -10,7 +10,8 @@ import { costLine, costMeaning, modelLine, moneyMayBeLost, openName, stateOf } f
 /** @typedef {import("../server.mjs").Result} Result */
 
 export const ROW_HEIGHT = 146;
-const THUMBNAIL = 256;
+/** Longest side of the small pictures, in pixels. */
+export const THUMBNAIL = 256;
 
 /** Where the panel is too narrow for a line, the rest of it is read by pointing at it. @param {string} text @param {string} [meaning] */
 const line = (text, meaning = "") => el("p", { class: "nb-quiet nb-line", title: [text, meaning].filter(Boolean).join("\n") }, text);

@@ -6,6 +6,7 @@ import { t } from "../i18n.mjs";
 import { details } from "./details.mjs";
 import { pictureName } from "./facts.mjs";
 import { originOf } from "./origin.mjs";
+import { THUMBNAIL } from "./row.mjs";
 import { ZoomStage } from "./zoom.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -70,7 +71,7 @@ export class Viewer {
     this.id = id;
     const name = pictureName(result, index + 1, this.album.count());
     this.showPlace(index);
-    this.stage.show(pictureUrl(id), name);
+    this.stage.show(pictureUrl(id), name, pictureUrl(id, THUMBNAIL));
     this.actions.replaceChildren(...this.album.actions(result));
     this.stageChanged();
     void this.showOrigin(id);

@@ -15,19 +15,25 @@ export class ZoomStage {
     this.x = 0;
     this.y = 0;
     this.image.addEventListener("load", () => {
-      this.root.removeAttribute("aria-busy");
+      this.ready();
       this.update();
     });
-    this.image.addEventListener("error", () => this.root.removeAttribute("aria-busy"));
+    this.image.addEventListener("error", () => this.ready());
     this.root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.root.addEventListener("dblclick", () => (this.chosen ? this.fit() : this.setScale(1)));
     this.root.addEventListener("pointerdown", (event) => this.drag(event));
     new ResizeObserver(() => this.update()).observe(this.root);
   }
 
-  /** @param {string} url @param {string} name For screen readers. */
-  show(url, name) {
+  ready() {
+    this.root.removeAttribute("aria-busy");
+    this.root.style.backgroundImage = "";
+  }
+
+  /** @param {string} url @param {string} name For screen readers. @param {string} small A small copy, shown until the picture is here. */
+  show(url, name, small) {
     this.chosen = 0;
+    this.root.style.backgroundImage = `url("${small}")`;
     this.root.setAttribute("aria-busy", "true");
     this.image.alt = name;
     this.image.src = url;
