@@ -227,8 +227,8 @@ def test_favourites_are_kept_on_the_server(canvas: Callable[..., Any], bench: Be
 def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], bench: Bench) -> None:
     """With the mouse from the tiles, with the keyboard in the comparison."""
     page = canvas()
-    made(bench, *(f"tern {n}" for n in (1, 2, 3)))
-    tiles = open_grid(page, "tern")
+    made(bench, *(f"skimmer {n}" for n in (1, 2, 3)))
+    tiles = open_grid(page, "skimmer")
     expect(tiles).to_have_count(3)
     for index in (0, 2):
         tiles.nth(index).hover()
@@ -237,7 +237,7 @@ def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], ben
     page.page.get_by_role("button", name="Compare", exact=True).click()
     dialog = page.page.get_by_role("dialog", name="Compare two pictures")
     images = dialog.locator(".nb-two img")
-    for side, prompt in enumerate(("tern 3", "tern 1")):
+    for side, prompt in enumerate(("skimmer 3", "skimmer 1")):
         expect(images.nth(side)).to_have_attribute("alt", prompt)
         expect(images.nth(side)).to_have_js_property("complete", True)
     slider = dialog.get_by_role("slider")
@@ -250,7 +250,7 @@ def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], ben
     page.shoot("compare")
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert page.page.evaluate(FOCUSED).endswith("tern 1")
+    assert page.page.evaluate(FOCUSED).endswith("skimmer 1")
     assert page.complaints == []
 
 
