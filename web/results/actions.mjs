@@ -92,7 +92,7 @@ async function cancelOrder(result, handlers) {
   if (!(await confirmDialog(t("results.cancel_order_sure"), t("results.cancel_order")))) return;
   const found = await ask(`/orders/${encodeURIComponent(result.order)}/cancel`, { method: "POST" });
   toast(found.cancelled ? "success" : "info", t("results.cancel_order"), found.text);
-  handlers.changed();
+  handlers.changed(result.id);
 }
 
 /** @param {Result} result @param {Handlers} handlers */

@@ -60,8 +60,7 @@ export async function continueConversation(result) {
   asOneUndoStep(() => {
     const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
     const next = Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0);
-    const [x, y] = next ? [next.pos[0] - BESIDE, next.pos[1]] : middleOfSight();
-    node.pos = next ? [x, y] : [x - 160, y - 60];
+    node.pos = next ? freePlaceBeside(next, node.size, "left") : freePlaceInView(openGraph(), node.size);
     openGraph().add(node);
     const widget = /** @type {any} */ (widgetOf(node, "picture"));
     if (widget) widget.value = result.content;
