@@ -119,10 +119,9 @@ class Claims:
                 others = or_(picture.c.owner != owner, picture.c.owner == "")
                 rows = connection.execute(select(picture).where(picture.c.state.in_(OPEN_STATES), others)).all()
                 stalled = StalledRows(connection, self._ownership, self._results, self._decide_stalled, can_resume, now)
-                for row in rows:
-                    recent = any_age or row.created > now - RECOVERY_DAYS * 86400
-                    if recent and self._ownership.is_stalled(row):
-                        stalled.resolve(row)
+                recent = [row for row in rows if any_age or row.created > now - RECOVERY_DAYS * 86400]
+                for row in self._ownership.stalled(recent):
+                    stalled.resolve(row)
         except BaseException:
             if stalled is not None:
                 stalled.release()

@@ -93,6 +93,18 @@ class Ownership:
             return row.uid not in self._held
         return liveness.has_exited(row.owner)
 
+    def stalled(self, rows: Iterable[Row[Any]]) -> list[Row[Any]]:
+        """Those of open rows that no call works on; each other process is looked at once."""
+        ended: dict[str, bool] = {}
+        found = []
+        for row in rows:
+            is_own = row.owner == self._own_liveness().id
+            if not is_own and row.owner not in ended:
+                ended[row.owner] = self.is_stalled(row)
+            if self.is_stalled(row) if is_own else ended[row.owner]:
+                found.append(row)
+        return found
+
     def wait(self, groups: Sequence[Sequence[str]], seconds: float, busy_fingerprints: Callable[[], set[str]]) -> bool:
         """Waits until one of the pictures is no longer worked on; False after `seconds`.
 

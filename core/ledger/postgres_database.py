@@ -146,7 +146,11 @@ class PostgresDatabase(Database):
         if isinstance(error, DBAPIError) and (state is None or state.startswith("57P")):
             self._failed_at, self._failure = time.monotonic(), reason
         what = msg("postgres_database.journal_away", address=self.address.shown, error=reason)
-        return JournalAway(what, cure=msg("postgres_database.nothing_sent_until_back"))
+        return JournalAway(
+            what,
+            money=msg("postgres_database.under_way_is_kept"),
+            cure=msg("postgres_database.nothing_sent_until_back"),
+        )
 
     def _reason(self, error: BaseException) -> str:
         """The first line of what the driver says, without secrets."""

@@ -257,6 +257,7 @@ def test_reservations_of_a_worker_that_ended_hold_no_cap(server: PostgresServer,
     with pytest.raises(OverCap, match="cap"):
         other.reserve([entry("v1:c")], run_context(), cap)
     worker.close()
+    until(lambda: not server.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 OFFSET 1"))
     assert other.reserve([entry("v1:c")], run_context(), cap).statuses == {"v1:c": "reserved"}
     with pytest.raises(OverCap, match="cap"):
         other.reserve([entry("v1:d")], run_context(), cap)
