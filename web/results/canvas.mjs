@@ -59,7 +59,7 @@ export async function useAsReference(result, node) {
 export async function continueConversation(result) {
   asOneUndoStep(() => {
     const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
-    const next = Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0);
+    const next = /** @type {any} */ (Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0));
     node.pos = next ? freePlaceBeside(next, node.size, "left") : freePlaceInView(openGraph(), node.size);
     openGraph().add(node);
     const widget = /** @type {any} */ (widgetOf(node, "picture"));
