@@ -69,10 +69,12 @@ def estimate(
     *,
     pixels: bool,
     sends: bool = False,
+    wants_drafts: bool = False,
     resolver: ProviderResolver | None = None,
 ) -> Estimate:
     """What `engine` would do with `requests`. `pixels`: the references are the real ones, so that stored pictures can be found.
-    `resolver`: providers and keys as they are now, read once for many estimates.
+    `sends`: with the requests themselves; `wants_drafts`: as somebody looks at the drafts. `resolver`: providers and keys as
+    they are now, read once for many estimates.
 
     Raises ConfigError, Impossible or LedgerFailed, as the run would before it sends anything.
     """
@@ -107,7 +109,14 @@ def estimate(
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
         tuple(
-            _sends(target, (engine.api_variant(target), engine.learned_variants(target)), resolved, requests, missing)
+            _sends(
+                target,
+                (engine.api_variant(target), engine.learned_variants(target)),
+                resolved,
+                requests,
+                missing,
+                wants_drafts,
+            )
         )
         if sends
         else (),
@@ -176,11 +185,12 @@ def _sends(
     resolved: Sequence[ResolvedRequest],
     requests: Sequence[Request],
     missing: list[Slot] | None,
+    wants_drafts: bool,
 ) -> list[dict[str, Any]]:
     by_frame = {request.frame: (each, request) for each, request in zip(resolved, requests, strict=True)}
     slots = [slot for request in requests for slot in request.slots()] if missing is None else missing
     calls = batches(slots, lambda frame: by_frame[frame][0].capabilities.max_count)
-    return [_shown(target, learned, *by_frame[batch[0].frame], batch) for batch in calls]
+    return [_shown(target, learned, *by_frame[batch[0].frame], batch, wants_drafts) for batch in calls]
 
 
 def _shown(
@@ -189,6 +199,7 @@ def _shown(
     resolved: ResolvedRequest,
     request: Request,
     slots: Sequence[Slot],
+    wants_drafts: bool,
 ) -> dict[str, Any]:
     """One paid request as text: pictures are named and not shown, the key is stars.
 
@@ -204,7 +215,7 @@ def _shown(
     )
     addresses = {number: f"<address of picture {number + 1}>" for number in range(len(files))}
     api_variant, variants = learned
-    job = target.job(resolved, request, slots[0].seed, len(slots), files)
+    job = target.job(resolved, request, slots[0].seed, len(slots), files, wants_drafts=wants_drafts)
     job = replace(job, api_variant=api_variant, variants=variants, uploaded=addresses)
     step = _order(job) if resolved.delivery == "batch" else dialect(target.spec.dialect).start(job)
     shown: dict[str, Any] = {"slots": [slot.index for slot in slots], "frame": request.frame}

@@ -28,7 +28,7 @@ from .edit import MASK_AS_REFERENCE, MASKED_REGION, NanoBananaEdit
 from .edit_batch import MASK_PROMPT
 from .edit_masks import region_needs_mask
 from .generate import NanoBananaGenerate
-from .inputs import options_of, seed_of
+from .inputs import THOUGHTS_OUTPUT, options_of, seed_of
 from .prompt_choices import PromptChoices
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
 from .prompt_references import PromptReferences, unknown_picture
@@ -94,7 +94,15 @@ class NodeEstimate:
             choice, known = choices.choice_of(self._inputs)
             requests = self._requests()
             known = known and self._known and self._references.known
-            found = estimate(engine, choice, requests, pixels=known, sends=self._load, resolver=resolver)
+            found = estimate(
+                engine,
+                choice,
+                requests,
+                pixels=known,
+                sends=self._load,
+                wants_drafts=self._graph.is_linked(self._node, THOUGHTS_OUTPUT[self._operation]),
+                resolver=resolver,
+            )
         except NanoBananaError as error:
             facts |= self._unfinished().offer(engine, resolver, choices, everywhere)
             return {**facts, "problem": _problem(error), "references": self._references.facts}

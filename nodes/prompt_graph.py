@@ -16,6 +16,11 @@ class PromptGraph:
         """Id and content of every node whose class is one of `kinds`."""
         return [(str(name), node) for name, node in self._prompt.items() if kind_of(node) in kinds]
 
+    def is_linked(self, node: Mapping[str, Any], output: int) -> bool:
+        """Whether something is linked to an output of a node, by its place from 0."""
+        name = next((name for name, each in self._prompt.items() if each is node), None)
+        return is_output_linked(self._prompt, str(name), output)
+
     def source(self, link: Any) -> Mapping[str, Any]:
         """The node that a link leads to; {} where it leads nowhere."""
         name = link[0] if is_link(link) and link else None

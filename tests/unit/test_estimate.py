@@ -398,3 +398,17 @@ def test_vertex_has_prices_of_its_own(doubles: Doubles) -> None:
         and newest.price.usd_for("4K") is None
         and newest.price.counted_usd_for("4K") is None
     )
+
+
+def test_the_dry_run_shows_the_stream_that_a_look_at_drafts_makes(doubles: Doubles, tmp_path: Path) -> None:
+    """As it would be sent; the price is the same."""
+    engine, asked = machine(doubles, tmp_path, "google"), request()
+    plain, watched = (
+        estimate(engine, ProviderChoice("google"), [asked], pixels=True, sends=True, wants_drafts=wants)
+        for wants in (False, True)
+    )
+    assert plain.sends[0]["url"].endswith(":generateContent") and plain.usd == watched.usd
+    assert watched.sends[0]["url"].endswith(":streamGenerateContent?alt=sse")
+    config = fields_of(watched.sends[0])["generationConfig"]
+    assert config.pop("thinkingConfig") == {"includeThoughts": True}
+    assert config == fields_of(plain.sends[0])["generationConfig"]

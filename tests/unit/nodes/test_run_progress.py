@@ -1,0 +1,83 @@
+"""Previews on a running node: results as they come, and drafts of what is still awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from pack.core.execution.outcome import ResultImage
+from pack.core.execution.report import Progress
+from pack.nodes import run_progress
+from pack.nodes.run_progress import DRAFT_SIDE, PREVIEW_SIDE, RunProgress
+from PIL import Image
+
+
+@dataclass
+class Task:
+    result: ResultImage | None = None
+
+
+@dataclass
+class PlayedRun:
+    """What `RunProgress` reads of a run."""
+
+    tasks: list[Task] = field(default_factory=lambda: [Task()])
+    drafts: Mapping[str, bytes] = field(default_factory=dict)
+    progress: Progress = Progress(1, 0, "Google Gemini", "nano-banana-2.1", "sent", 1.0, (0, 0), None)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The previews, in the order in which the node gets them."""
+    previews: list[Any] = []
+
+    class Display:
+        def __init__(self, node_id: str | None) -> None:
+            pass
+
+        async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
+            if preview is not None:
+                previews.append(preview)
+
+    monkeypatch.setattr(run_progress.comfyui, "NodeProgress", Display)
+    monkeypatch.setattr(run_progress.comfyui, "interrupted", lambda: False)
+    return previews
+
+
+def png(side: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (side, side), "#777777").save(out, "PNG")
+    return out.getvalue()
+
+
+def updated(progress: RunProgress, times: int = 4) -> None:
+    async def update() -> None:
+        for _ in range(times):
+            await progress.update()
+
+    asyncio.run(update())
+
+
+def test_each_draft_is_shown_once_and_smaller_than_a_result(shown: list[Any]) -> None:
+    """The picture itself takes its place. What is no picture is passed over."""
+    run = PlayedRun()
+    progress = RunProgress([run], "1")  # type: ignore[list-item]
+    updated(progress)
+    assert shown == []
+    run.drafts = {"call 0": png(1024), "call 1": b"no picture", "call 2": png(64)}
+    updated(progress)
+    assert [max(preview.size) for preview in shown] == [pytest.approx(DRAFT_SIDE, rel=0.2), 64]
+    run.drafts, run.tasks = {}, [Task(ResultImage(np.zeros((1024, 1024, 3), np.uint8), "png", bytes))]
+    updated(progress)
+    assert len(shown) == 3 and max(shown[-1].size) == PREVIEW_SIDE
+
+
+def test_a_result_is_shown_before_the_draft_of_another(shown: list[Any]) -> None:
+    run = PlayedRun([Task(ResultImage(np.zeros((300, 300, 3), np.uint8), "png", bytes)), Task()], {"call 0": png(64)})
+    updated(RunProgress([run], "1"))  # type: ignore[list-item]
+    assert [max(preview.size) for preview in shown] == [300, 64]
