@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT / "tests" / "unit"))
 import postgres_server  # noqa: E402
 
 ROWS = 1_000_000
-ROUNDS = 200
+ROUNDS = 100
 DAYS = 20.0
 
 _PADDED = {"sqlite": "substr('{zeros}' || i, -{width})", "postgresql": "lpad(i::text, {width}, '0')"}

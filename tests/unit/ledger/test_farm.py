@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +18,13 @@ import postgres_server
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, negotiated, request
 from journal_driver import ROOT, decide_stalled_row
+from pack.core.engine import Engine
+from pack.core.errors import JournalAway
+from pack.core.execution.run import Run
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
+from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 from postgres_server import PostgresServer
 
@@ -174,3 +179,41 @@ def _wait_until_the_killed_count_as_ended(server: PostgresServer) -> None:
     uptime = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) > 10.5"
     while server.run(uptime) != [(True,)]:
         server.run("SELECT pg_sleep(0.2)")
+
+
+def test_a_picture_that_comes_while_the_journal_is_away_reaches_the_graph_and_the_journal(
+    server: PostgresServer, doubles: Doubles, tmp_path: Path
+) -> None:
+    """The run says so, the next one is refused without a request, and another machine gets the picture for nothing."""
+    doubles.reset()
+    environ = keyed(doubles, "onerouter") | {
+        "NANO_BANANA_JOURNAL": server.url(),
+        "NANO_BANANA_RESULTS": str(tmp_path / "results"),
+    }
+    here, there = (Engine(tmp_path / name, specs=QUICK_SPECS, environ=environ) for name in ("a", "b"))
+    doubles.fault("hold")
+    run = started(here, "under way")
+    assert doubles.wait(prompt="under way", timeout=60)
+    server.kill()
+    doubles.release()
+    assert run.done.wait(60) and run.error is None and run.tasks[0].result is not None
+    assert any("written down when it is back" in notice for notice in run.report.notices), run.report.notices
+    refused = started(here, "next")
+    assert refused.done.wait(60)
+    assert isinstance(refused.error, JournalAway) and "Nothing new was sent" in str(refused.error)
+    assert not paid(doubles)["next"]
+    server.start()
+    end = time.monotonic() + 60
+    while here.ledger.unwritten:
+        assert time.monotonic() < end, "it was never written down"
+        time.sleep(0.05)
+    again = started(there, "under way")
+    assert again.done.wait(60) and again.error is None and again.tasks[0].result is not None
+    assert paid(doubles)["under way"] == 1
+    here.ledger.close()
+    there.ledger.close()
+
+
+def started(engine: Engine, prompt: str) -> Run:
+    asked = [request(prompt=prompt)]
+    return engine.run(asked, engine.plan(ProviderChoice("onerouter"), asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -322,3 +323,14 @@ def test_a_machine_with_another_results_folder_sends_nothing(server: PostgresSer
     assert claim_one(other, "v1:b") == "reserved"
     worker.close()
     other.close()
+
+
+def test_sums_from_the_server_are_plain_numbers(server: PostgresServer, tmp_path: Path) -> None:
+    """They go into JSON for the page, which has no decimals of a database."""
+    journal = opened(server, tmp_path / "a")
+    journal.reserve([entry(delivery="batch")], run_context(), FREE)
+    journal.mark_sent(["v1:a"], "order")
+    history = History(journal)
+    shown = [vars(order) for order in journal.open_orders()], history.spend(), history.choices(), history.sizes()
+    assert json.loads(json.dumps(shown))[0][0]["usd"] == 0.134
+    journal.close()
