@@ -66,8 +66,9 @@ def measure(table: Table, journal: Journal, where: str) -> None:
         begun = time.perf_counter()
         journal.reserve([entry], RunContext(name), Caps(5.0, 1e6 - 1, 1e6 - 1))
         opens.append((time.perf_counter() - begun) * 1000)
-    table.line(f"{where}: a fingerprint answered", statistics.median(hits), 1.0, " ms")
-    table.line(f"{where}: a reservation with three caps", statistics.median(opens), 10.0, " ms")
+    for name, times, bar in (("a fingerprint answered", hits, 1.0), ("a reservation with three caps", opens, 10.0)):
+        # The fastest says what the journal itself takes where other processes use the cores and the disk.
+        table.line(f"{where}: {name}", statistics.median(times), bar, " ms", note=f"fastest {min(times):.2f} ms")
     journal.close()
 
 
