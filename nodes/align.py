@@ -2,7 +2,7 @@
 
 Models return pictures that are a few pixels off: shifted by a part of the size they work at, or zoomed by a percent. Tiles
 of both pictures vote for a movement, and the share of the votes that agree says how far to trust it; what is alike then gives
-the fraction of a pixel.
+the fraction of a pixel, whether another movement would do as well, and how large the error may be.
 """
 
 from __future__ import annotations
@@ -11,15 +11,24 @@ from dataclasses import dataclass
 
 import torch
 
-from .subpixel import refined
+from .certainty import lead, standard_error
+from .subpixel import normalised, refined
 from .tensors import resampled
-from .tile_votes import agreed, tile_votes
+from .tile_votes import Votes, agreed, tile_votes
 
 MEASURED_SIDE = 1024
 """The longest side in px at which pictures are compared: finer detail does not change a result by more than 0.1 px."""
 TRUSTED_SHARE = 0.2
 """Least share of votes that agree: unrelated pictures reach 0.07, pictures of which half was replaced 0.4."""
 TRUSTED_VOTES = 4
+_RIVAL_SHARE = 0.7
+"""Votes for another movement, as a part of those for the found one, from which nothing says which of the two is right."""
+TRUSTED_LEAD = 2.0
+"""Least difference by another movement, in that by the found one: patterns reach 0.7, photographs with half replaced 2.9."""
+TRUSTED_ERROR = 0.1
+"""Largest standard error in px at the size of measurement: photographs with half replaced reach 0.09."""
+_NOISE = 20
+"""Standard errors by which a picture may seem to be moved that is not: other techniques redraw edges beside their places."""
 _TILES = (128, 64, 32)
 _TILES_A_SIDE = 5
 """Smaller tiles are taken where fewer than these fit beside each other: some votes agree by chance."""
@@ -39,10 +48,19 @@ class Movement:
     share: float = 1.0
     """Share of the textured, kept tiles that agree."""
     votes: int = 0
+    rivals: int = 0
+    """Votes for the next best movement."""
+    lead: float = 0.0
+    """How many times as much the pictures differ by the best other movement."""
+    error: float = 0.0
+    """The standard error at a corner, px at the size of measurement."""
+    noise: float = 0.0
+    """px of the original: a smaller movement of a corner can't be told from none."""
 
     @property
     def is_trusted(self) -> bool:
-        return self.share >= TRUSTED_SHARE and self.votes >= TRUSTED_VOTES
+        agree = self.share >= TRUSTED_SHARE and self.votes >= TRUSTED_VOTES and self.rivals < _RIVAL_SHARE * self.votes
+        return agree and self.lead >= TRUSTED_LEAD and self.error <= TRUSTED_ERROR
 
 
 def movement(
@@ -67,10 +85,29 @@ def movement(
     else:
         return None
     coarse = agreed(votes, with_scale)
-    moved = refined(a, b, weight, votes, coarse, with_scale)
-    share = float(moved.near(votes).float().mean())
+    first, second = normalised(a), normalised(b)
+    moved = refined(first, second, weight, votes, coarse, with_scale)
+    near = moved.near(votes)
+    error = standard_error(first, second, weight, moved, with_scale)
     horizontal, vertical = width / size[1], height / size[0]
-    return Movement(moved.dx * horizontal, moved.dy * vertical, moved.sx, moved.sy, share, int(moved.near(votes).sum()))
+    return Movement(
+        moved.dx * horizontal,
+        moved.dy * vertical,
+        moved.sx,
+        moved.sy,
+        float(near.float().mean()),
+        int(near.sum()),
+        _rivals(votes, near, with_scale),
+        lead(first, second, weight, moved),
+        error,
+        _NOISE * error / factor,
+    )
+
+
+def _rivals(votes: Votes, near: torch.Tensor, with_scale: bool) -> int:
+    """How many of the votes that are not near the found movement agree on another one."""
+    rest = votes.of(~near)
+    return int(agreed(rest, with_scale).near(rest).sum()) if len(rest.x) else 0
 
 
 def put_right(result: torch.Tensor, original: torch.Tensor, moved: Movement) -> torch.Tensor:

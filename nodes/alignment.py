@@ -61,6 +61,8 @@ def aligned(
     moved = found or _trusted(movement(original[0], colours, kept, with_scale=True))
     if moved is None:
         return colours, transparency, Alignment(None, wanted=mode != OFF)
+    if _farthest(moved, width, height) < moved.noise:
+        moved = Movement(0.0, 0.0)
     farthest = _farthest(moved, width, height)
     smaller = farthest / max(1.0, enlarged)
     applied = mode == SHIFT_AND_SCALE or (mode == SHIFT and found is not None)

@@ -7,6 +7,8 @@ neighbourhood is alike.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 
 from .tile_votes import Model, Votes
@@ -29,18 +31,38 @@ _CELL = 4
 """px of the squares in which likeness is measured."""
 
 
-def refined(
-    a: torch.Tensor, b: torch.Tensor, kept: torch.Tensor | None, votes: Votes, model: Model, with_scale: bool
-) -> Model:
-    """`model`, the movement of `b` against `a` (both [h, w]), to a fraction of a pixel; `model` where that fails.
+@dataclass(frozen=True)
+class System:
+    """Weighted least squares at one movement: how the differences at some pixels change with its parameters."""
 
-    `kept`: bool [h, w], where `b` should show what `a` does. `votes`: those that `model` was found by.
+    xs: torch.Tensor
+    ys: torch.Tensor
+    jacobian: torch.Tensor
+    """[n, 2] for dx and dy, or [n, 4] with sx and sy."""
+    rest: torch.Tensor
+    """[n], what `first` is above `second`."""
+    weight: torch.Tensor
+    normal: torch.Tensor
+    """The normal equations' matrix."""
+
+
+def refined(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    kept: torch.Tensor | None,
+    votes: Votes,
+    model: Model,
+    with_scale: bool,
+) -> Model:
+    """`model`, the movement of `second` against `first` (both normalised, [h, w]), to a fraction of a pixel.
+
+    `model` where that fails. `kept`: bool [h, w], where `second` should show what `first` does. `votes`: those that `model`
+    was found by.
     """
-    first, second = _normalised(a), _normalised(b)
     found = model
     # What is alike is seen better with the better model.
     for _ in range(_ROUNDS):
-        xs, ys, weight = _pixels(_weights(first, second, found, kept), a.shape)
+        xs, ys, weight = _pixels(likeness(first, second, found, kept), first.shape)
         better = _least_squares(first, second, xs, ys, weight, found, with_scale) if len(xs) >= _LEAST_PIXELS else None
         if better is None:
             return model
@@ -49,9 +71,20 @@ def refined(
     return found if int(found.near(votes).sum()) >= int(model.near(votes).sum()) * 0.8 else model
 
 
-def _weights(first: torch.Tensor, second: torch.Tensor, model: Model, kept: torch.Tensor | None) -> torch.Tensor:
+def compared(
+    first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model, with_scale: bool
+) -> System | None:
+    """The least squares at `model`; None where too little is alike."""
+    xs, ys, weight = _pixels(likeness(first, second, model, kept), first.shape)
+    if len(xs) < _LEAST_PIXELS:
+        return None
+    jacobian = _jacobian(first, xs, ys, with_scale)
+    return _system(first, second, xs, ys, weight, jacobian, model)
+
+
+def likeness(first: torch.Tensor, second: torch.Tensor, model: Model, kept: torch.Tensor | None) -> torch.Tensor:
     """How much the pixels of each cell count, 0..1, [h / 4, w / 4], `second` being moved by `model`."""
-    a, b = first[::2, ::2].contiguous(), _at(second, model, 2)
+    a, b = first[::2, ::2].contiguous(), moved_back(second, model, 2)
     both, squares_a, squares_b = (_box(_cells(each, _CELL // 2), 7) for each in (a * b, a * a, b * b))
     alike = both > _ALIKE * (squares_a * squares_b).sqrt().clamp(min=1e-6)
     if kept is not None:
@@ -90,27 +123,13 @@ def _least_squares(
 
     Pixels that differ by much count for little (Tukey's weights).
     """
-    height, width = second.shape
-    x, y = xs - (width - 1) / 2, ys - (height - 1) / 2
-    values = first[ys, xs]
-    columns = [(first[ys, xs + 1] - first[ys, xs - 1]) / 2, (first[ys + 1, xs] - first[ys - 1, xs]) / 2]
-    if with_scale:
-        columns += [columns[0] * x, columns[1] * y]
-    jacobian = torch.stack(columns, 1).double()
+    jacobian = _jacobian(first, xs, ys, with_scale)
     p = torch.tensor([model.dx, model.dy, model.sx, model.sy], dtype=torch.float64)
     for _ in range(_STEPS):
-        at_x, at_y = float(p[2]) * x + float(p[0]), float(p[3]) * y + float(p[1])
-        grid = torch.stack([at_x * 2 / (width - 1), at_y * 2 / (height - 1)], -1)[None, None].float()
-        rest = values - _sampled(second, grid)[0]
-        inside = (grid[0, 0].abs() <= 1).all(-1)
-        if not bool(inside.any()):
+        system = _system(first, second, xs, ys, weight, jacobian, Model(*p.tolist()))
+        if system is None:
             return None
-        scale = 1.4826 * rest[inside].abs().median().clamp(min=1e-5)
-        w = (1 - (rest / (4.685 * scale)).clamp(-1, 1) ** 2) ** 2 * inside * weight
-        weighted = jacobian * w[:, None].double()
-        normal = jacobian.T @ weighted
-        normal += torch.diag(normal.diagonal() * 1e-6 + 1e-12)
-        step = torch.linalg.solve(normal, weighted.T @ rest.double())
+        step = torch.linalg.solve(system.normal, jacobian.T @ (system.weight * system.rest))
         if not bool(torch.isfinite(step).all()) or float(step[:2].abs().max()) > _LOST:
             return None
         p[: len(step)] += step
@@ -119,7 +138,40 @@ def _least_squares(
     return Model(*p.tolist())
 
 
-def _at(plane: torch.Tensor, model: Model, step: int) -> torch.Tensor:
+def _jacobian(first: torch.Tensor, xs: torch.Tensor, ys: torch.Tensor, with_scale: bool) -> torch.Tensor:
+    columns = [(first[ys, xs + 1] - first[ys, xs - 1]) / 2, (first[ys + 1, xs] - first[ys - 1, xs]) / 2]
+    if with_scale:
+        height, width = first.shape
+        columns += [columns[0] * (xs - (width - 1) / 2), columns[1] * (ys - (height - 1) / 2)]
+    return torch.stack(columns, 1).double()
+
+
+def _system(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    xs: torch.Tensor,
+    ys: torch.Tensor,
+    weight: torch.Tensor,
+    jacobian: torch.Tensor,
+    model: Model,
+) -> System | None:
+    """The least squares of `first` at xs, ys and `second` moved by `model`; None where it brings none into the picture."""
+    height, width = second.shape
+    x, y = xs - (width - 1) / 2, ys - (height - 1) / 2
+    at_x, at_y = model.sx * x + model.dx, model.sy * y + model.dy
+    grid = torch.stack([at_x * 2 / (width - 1), at_y * 2 / (height - 1)], -1)[None, None].float()
+    rest = first[ys, xs] - _sampled(second, grid)[0]
+    inside = (grid[0, 0].abs() <= 1).all(-1)
+    if not bool(inside.any()):
+        return None
+    scale = 1.4826 * rest[inside].abs().median().clamp(min=1e-5)
+    w = ((1 - (rest / (4.685 * scale)).clamp(-1, 1) ** 2) ** 2 * inside * weight).double()
+    normal = jacobian.T @ (jacobian * w[:, None])
+    normal += torch.diag(normal.diagonal() * 1e-6 + 1e-12)
+    return System(xs, ys, jacobian, rest.double(), w, normal)
+
+
+def moved_back(plane: torch.Tensor, model: Model, step: int) -> torch.Tensor:
     """Each `step`-th value of `plane` moved back by `model`; 0 beyond the plane."""
     height, width = plane.shape
     x = (torch.arange(0, width, step) - (width - 1) / 2) * model.sx + model.dx
@@ -132,7 +184,7 @@ def _sampled(plane: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.grid_sample(plane[None, None], grid, mode="bilinear", align_corners=True)[0, 0]
 
 
-def _normalised(plane: torch.Tensor) -> torch.Tensor:
+def normalised(plane: torch.Tensor) -> torch.Tensor:
     """Without its slow changes, in units of its deviation in a neighbourhood of about 36 px, and with less noise."""
     wide = _spread(_blurred(plane), plane)
     local = plane - wide

@@ -35,6 +35,10 @@ class Votes:
     side: int
     """px of a tile."""
 
+    def of(self, which: torch.Tensor) -> Votes:
+        """Some of them, by a bool [N]."""
+        return Votes(self.x[which], self.y[which], self.dx[which], self.dy[which], self.side)
+
 
 @dataclass
 class Model:

@@ -6,19 +6,24 @@ import numpy as np
 import pytest
 import torch
 from pack.nodes.align import Movement, movement, put_right
-from pack.nodes.tile_votes import Votes, agreed
-from pack.tests.moved_pictures import error_at_corners, moved_view
+from pack.nodes.alignment import aligned, alignment_notices
+from pack.nodes.subpixel import likeness, normalised
+from pack.nodes.tile_votes import Model, Votes, agreed
+from pack.simulator.edit import edit
+from pack.simulator.scene import scene as drawn_scene
+from pack.tests.moved_pictures import error_at_corners, moved_view, tensor
+from pack.tests.repeating_pictures import KINDS, repeating
 from PIL import Image
 
 WIDTH, HEIGHT = 480, 360
 
 
-def scene(seed: int) -> Image.Image:
-    """A picture with structure at all scales, as photographs have it, larger than what is compared."""
+def scene(seed: int, sides: tuple[int, ...] = (4, 9, 20, 45, 100)) -> Image.Image:
+    """A picture with structure at all scales (px), as photographs have it, larger than what is compared."""
     random = np.random.default_rng(seed)
     size = (HEIGHT + 120, WIDTH + 120)
     total = np.zeros((*size, 3), np.float32)
-    for side in (4, 9, 20, 45, 100):
+    for side in sides:
         coarse = (random.random((size[0] // side + 2, size[1] // side + 2, 3)) * 255).astype(np.uint8)
         grown = Image.fromarray(coarse).resize((size[1], size[0]), Image.Resampling.BICUBIC)
         total += np.asarray(grown, np.float32) * side**0.5
@@ -77,6 +82,84 @@ def test_only_what_a_mask_keeps_has_a_vote() -> None:
 
 
 @pytest.mark.parametrize("with_scale", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_edits_do_not_pull_what_was_kept_beside_them(seed: int, with_scale: bool) -> None:
+    """Half of a soft, faint picture was painted over in patches of hard contrast: its own slopes say where it is."""
+    moved = Movement(5.3, -3.7)
+    soft = scene(seed, sides=(30, 60))
+    original, result = ((view(soft, each) - 0.5) / 4 + 0.5 for each in (Movement(0, 0), moved))
+    random = np.random.default_rng(seed)
+    checkers = np.kron(random.integers(0, 2, (HEIGHT // 6, WIDTH // 6, 1)), np.ones((6, 6, 3))).astype(np.float32)
+    patches = torch.from_numpy(np.kron(random.random((4, 5)) < 0.5, np.ones((90, 96))) > 0)
+    result[patches] = torch.from_numpy(checkers)[patches]
+    found = movement(original, result, with_scale=with_scale)
+    assert found is not None and found.is_trusted and error(found, moved) < 0.1
+
+
+def test_a_pixel_beside_an_edit_counts_for_less() -> None:
+    """What normalises it is partly what the edit shows."""
+    original = view(scene(1), Movement(0, 0)).mean(-1)
+    result = original.clone()
+    result[:, : WIDTH // 2] = view(scene(2), Movement(0, 0)).mean(-1)[:, : WIDTH // 2]
+    weight = likeness(normalised(original), normalised(result), Model(0, 0), None)
+    beside, away = weight[:, WIDTH // 8 + 1], weight[:, WIDTH // 8 + 20]
+    inner = slice(10, -10)
+    assert float(away[inner].min()) > 0.9 and float(beside[inner].median()) < 0.2
+
+
+@pytest.mark.parametrize("with_scale", [False, True])
+def test_two_halves_that_moved_differently_are_not_trusted(with_scale: bool) -> None:
+    """Nothing says which of them was meant to stay."""
+    result = view(scene(1), Movement(2.3, -1.7))
+    result[:, WIDTH // 2 :] = view(scene(1), Movement(-3.2, 3.3))[:, WIDTH // 2 :]
+    found = movement(view(scene(1), Movement(0, 0)), result, with_scale=with_scale)
+    assert found is None or not found.is_trusted
+
+
+@pytest.mark.parametrize("with_scale", [False, True])
+@pytest.mark.parametrize("part", [0.0, 0.5], ids=["whole", "half replaced"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_that_repeats_itself_is_never_moved_to_a_wrong_place(
+    kind: str, part: float, with_scale: bool
+) -> None:
+    """By more than half a period it looks moved the other way."""
+    random = np.random.default_rng(sum(map(ord, kind)))
+    for period in (5.3, 17.0):
+        moved = Movement(period * 0.8, -period * 0.7)
+        picture = repeating(kind, period, WIDTH + 80, HEIGHT + 80, random)
+        original, result = view(picture, Movement(0, 0)), view(picture, moved)
+        result[:, : int(WIDTH * part)] = view(scene(2), Movement(0, 0))[:, : int(WIDTH * part)]
+        found = movement(original, result, with_scale=with_scale)
+        assert found is None or not found.is_trusted or error(found, moved) < 0.25, (period, found)
+
+
+STYLES = [
+    "as a pencil drawing",
+    "as an oil painting",
+    "a comic",
+    "a watercolour",
+    "paper cut",
+    "snow",
+    "fog",
+    "at night",
+]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_another_technique_is_no_movement(style: str) -> None:
+    """Its edges are beside their places; the picture as a whole is where it was, and nothing is told."""
+    for subject in ("a house by a lake, day", "a cat in a garden"):
+        before = drawn_scene(512, 384, subject, 3)
+        original, result = tensor(before), tensor(edit(512, 384, style, 1, [before]))
+        none = torch.zeros(384, 512)
+        same, _, alignment = aligned(result, none, (original, none), None, "off", 1.0)
+        assert torch.equal(same, result) and not alignment_notices([alignment])
+        assert alignment.moved is None or max(abs(alignment.moved.dx), abs(alignment.moved.dy)) < 0.5
+        righted, _, _ = aligned(result, none, (original, none), None, "shift and scale", 1.0)
+        assert float((righted - result).abs().mean()) < 0.01
+
+
+@pytest.mark.parametrize("with_scale", [False, True])
 def test_unrelated_pictures_are_not_trusted(with_scale: bool) -> None:
     found = movement(view(scene(1), Movement(0, 0)), view(scene(2), Movement(0, 0)), with_scale=with_scale)
     assert found is None or not found.is_trusted
@@ -100,11 +183,37 @@ def test_a_negative_is_not_moved() -> None:
     assert found is None or not found.is_trusted or max(abs(found.dx), abs(found.dy)) < 0.25
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (40, 40)])
-def test_small_pictures_are_no_error(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (700, 1), (3, 200), (16, 16), (40, 40), (30, 900), (900, 30)])
+@pytest.mark.parametrize("with_scale", [False, True])
+def test_small_and_narrow_pictures_are_no_error(size: tuple[int, int], with_scale: bool) -> None:
     picture = torch.rand(*size, 3, generator=torch.Generator().manual_seed(1))
-    found = movement(picture, picture, with_scale=True)
-    assert found is None or abs(found.dx) < 0.5
+    found = movement(picture, picture, with_scale=with_scale)
+    assert found is None or (abs(found.dx) < 0.5 and abs(found.dy) < 0.5)
+
+
+def test_a_narrow_strip_is_measured() -> None:
+    """1:30, as a panorama's edge."""
+    picture = scene(1).resize((1300, 70))
+    moved = Movement(6.5, 1.25)
+    found = movement(moved_view(picture, Movement(0, 0), 1020, 34), moved_view(picture, moved, 1020, 34))
+    assert found is not None and found.is_trusted and error_at_corners(found, moved, 1020, 34) < 0.25
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("with_scale", [False, True])
+def test_noise_is_not_trusted(seed: int, with_scale: bool) -> None:
+    one, other = (torch.rand(HEIGHT, WIDTH, 3, generator=torch.Generator().manual_seed(seed + 9 * i)) for i in (0, 1))
+    found = movement(one, other, with_scale=with_scale)
+    assert found is None or not found.is_trusted
+
+
+@pytest.mark.parametrize("part", [slice(0, 1), slice(0, HEIGHT)], ids=["a row", "all"])
+def test_what_is_no_number_is_not_trusted(part: slice) -> None:
+    original = view(scene(1), Movement(0, 0))
+    result = view(scene(1), Movement(3, 4))
+    result[part] = float("nan")
+    found = movement(original, result, with_scale=True)
+    assert found is None or not found.is_trusted or error(found, Movement(3, 4)) < 0.25
 
 
 @pytest.mark.parametrize("moved", MOVED, ids=lambda each: f"{each.dx},{each.dy},{each.sx}")

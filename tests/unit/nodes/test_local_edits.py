@@ -249,6 +249,28 @@ def test_an_unrelated_result_is_moved_nowhere_and_that_is_told() -> None:
         assert bool(alignment_notices([output.alignment] if output.alignment else [])) is noticed
 
 
+def test_each_of_sixteen_frames_is_judged_by_itself() -> None:
+    """Moved ones are put right, unrelated, flat and repeating ones stay as they came, and one notice counts each kind."""
+    stripes = np.tile((np.arange(320) // 4 % 2 * 200).astype(np.uint8)[None, :, None], (240, 1, 3))
+    originals, results = [], []
+    for index in range(16):
+        kind, pixels = index % 4, photo(240, 320, seed=index)
+        original = stripes if kind == 2 else np.full_like(pixels, 99) if kind == 3 else pixels
+        originals.append(original)
+        results.append(photo(240, 320, seed=99 - index) if kind == 1 else shifted(original, 3, -4))
+    frames = torch.cat([frame_of(each) for each in originals])
+    edit = edit_of({"image_1": frames}, None, only_region=False, align="shift", batch_mode="each")
+    outputs = result_of(edit, results)
+    for index, (output, original, result) in enumerate(zip(outputs, originals, results, strict=True)):
+        if index % 4 == 0:
+            assert output.facts["moved"] is not None
+            assert float((output.image - frame_of(original)[0]).abs().mean()) < 0.005
+        else:
+            assert output.facts["moved"] is None and torch.equal(output.image, frame_of(result)[0])
+    put_right, lost = alignment_notices([output.alignment for output in outputs if output.alignment])
+    assert "4 of 16" in put_right and "12 of 16" in lost
+
+
 def test_a_zoom_that_a_shift_can_not_undo_names_the_choice_that_does() -> None:
     pixels = photo(480, 640)
     zoomed = np.asarray(Image.fromarray(pixels).resize((640, 480), Image.Resampling.LANCZOS, box=(16, 12, 624, 468)))

@@ -1,0 +1,133 @@
+"""How certain a measured movement is: whether another one would explain the pictures as well, and how large its error may be.
+
+A picture that repeats itself (tiles, fabric, stripes) is explained by many movements. A picture in another technique (pencil,
+comic) is explained by none well, and the edges of its parts seem to be moved by different ways.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from .subpixel import compared, likeness, moved_back
+from .tile_votes import Model
+
+_REACH = 64
+"""Largest other shift that is tried, px in each direction."""
+_BESIDE = 3
+"""px from which a shift is another one: below, what was measured explains the pictures nearly as well by itself."""
+_RIVALS = 5
+"""Other shifts that are looked at between whole px, too."""
+_SAME = 0.003
+"""Difference, as a part of what is compared, below which two pictures are the same."""
+_LEAST_OVERLAP = 0.4
+"""Share of what is alike that another shift has to leave in the picture."""
+_BLOCK = 64
+"""px of the squares whose errors are taken as independent of each other."""
+_LEAST_BLOCK = 16
+_LEAST_BLOCKS = 4
+_CELL = 4
+"""px of a square of likeness."""
+
+
+def lead(first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model) -> float:
+    """How many times as much `second` differs from `first` by the best other shift as by `model`; both normalised [h, w].
+
+    Around 1 where the picture repeats itself, or has edges in one direction only; 0 where nothing is alike.
+    """
+    height, width = first.shape
+    weight = likeness(first, second, model, kept).repeat_interleave(_CELL, 0).repeat_interleave(_CELL, 1)
+    second = moved_back(second, model, 1)
+    seen = moved_back(torch.ones_like(second), model, 1) > 0.999
+    weight = weight[:height, :width] * seen
+    down, across = min(_REACH, height - 1), min(_REACH, width - 1)
+    size = (_fast_length(height + down), _fast_length(width + across))
+
+    def spectrum(plane: torch.Tensor) -> torch.Tensor:
+        return torch.fft.rfft2(plane, s=size)
+
+    def by_shift(product: torch.Tensor) -> torch.Tensor:
+        """[2 * down + 1, 2 * across + 1], no shift in the middle."""
+        rolled = torch.roll(torch.fft.irfft2(product, s=size), (down, across), (0, 1))
+        return rolled[: 2 * down + 1, : 2 * across + 1]
+
+    # The sum of w * (first - second)^2 for all shifts at once, and that of w * first^2 where `second` is seen.
+    weighted = first * weight
+    own = spectrum(weighted * first).conj_physical_().mul_(spectrum(seen.float()))
+    other = spectrum(weight).conj_physical_().mul_(spectrum(second * second * seen))
+    both = spectrum(weighted).conj_physical_().mul_(spectrum(second * seen))
+    energy = by_shift(own)
+    difference = (own + other).div_(2).sub_(both)
+    rest = by_shift(difference) / energy.clamp(min=1e-6)
+    if float(energy[down, across]) <= 1e-3:
+        return 0.0
+    found = max(float(rest[down, across]), _SAME)
+    distance = torch.arange(-down, down + 1)[:, None] ** 2 + torch.arange(-across, across + 1)[None] ** 2
+    rest[(distance < _BESIDE**2) | (energy < _LEAST_OVERLAP * energy[down, across])] = float("inf")
+    best = float("inf")
+    for _ in range(_RIVALS):
+        row, column = divmod(int(rest.argmin()), rest.shape[1])
+        if not bool(torch.isfinite(rest[row, column])):
+            break
+        between = _between_px(difference, size, row - down, column - across) / float(energy[row, column])
+        best = min(best, between)
+        rest[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = float("inf")
+    return best / found if best < float("inf") else 0.0
+
+
+def _between_px(spectrum: torch.Tensor, size: tuple[int, int], dy: int, dx: int) -> float:
+    """The least value within half a px of (dy, dx) of the plane of `size` that has this spectrum (as of `rfft2`)."""
+    offsets = torch.linspace(-0.5, 0.5, 9, dtype=torch.float64)
+    height, width = size
+    rows = torch.fft.fftfreq(height, dtype=torch.float64)
+    columns = torch.fft.rfftfreq(width, dtype=torch.float64)
+    down = torch.exp(2j * math.pi * (dy + offsets)[:, None] * rows[None]).to(torch.complex64)
+    across = torch.exp(2j * math.pi * (dx + offsets)[None] * columns[:, None]).to(torch.complex64)
+    # Each of the columns stands for its mirror image, too, the first and, in an even width, the last one for none.
+    across[1 : (width + 1) // 2] *= 2
+    return float((down @ spectrum @ across).real.min()) / (height * width)
+
+
+def _fast_length(length: int) -> int:
+    """The next length that has no other prime factors than 2, 3 and 5."""
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 1
+
+
+def standard_error(
+    first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model, with_scale: bool
+) -> float:
+    """The standard error of `model` at the corner where it is largest, px in one direction; infinite where nothing is alike.
+
+    Made of what each square of the picture would change in it (the cluster-robust estimate of Liang and Zeger, 1986): noise of
+    single pixels averages out in a square, edges that were redrawn beside their places do not.
+    """
+    height, width = first.shape
+    system = compared(first, second, kept, model, with_scale)
+    if system is None:
+        return float("inf")
+    side = max(_LEAST_BLOCK, min(_BLOCK, min(height, width) // 4))
+    block = (system.ys // side) * (-(-width // side)) + system.xs // side
+    pulls = torch.zeros(int(block.max()) + 1, system.jacobian.shape[1], dtype=torch.float64)
+    pulls.index_add_(0, block, system.jacobian * (system.weight * system.rest)[:, None])
+    used = int((pulls != 0).any(1).sum())
+    if used < _LEAST_BLOCKS:
+        return float("inf")
+    influence = torch.linalg.solve(system.normal, (pulls - pulls.sum(0) / used * (pulls != 0)).T)
+    covariance = influence @ influence.T * (used / (used - 1))
+    variances = []
+    for axis, length in enumerate((width, height)):
+        for end in (-length / 2, length / 2):
+            direction = torch.zeros(len(covariance), dtype=torch.float64)
+            direction[axis] = 1
+            if with_scale:
+                direction[axis + 2] = end
+            variances.append(float(direction @ covariance @ direction))
+    return max(0.0, *variances) ** 0.5
