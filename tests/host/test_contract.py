@@ -285,14 +285,13 @@ def test_the_range_of_unnamed_inputs_is_still_checked_by_the_host(bench: Bench, 
     assert not bench.asked(tag)
 
 
-def test_a_missing_key_names_the_cures(bench: Bench, fresh: Any, doubles: Any, tag: str) -> None:
+def test_a_missing_key_names_the_cures(bench: Bench, tag: str) -> None:
     """Variable, Settings, offline, and the keys that are there: everything a person needs to go on."""
-    other = fresh(doubles, {"NANO_BANANA_RUNFLOW_API_KEY": ""})
-    ran = other.generate(tag, provider="runflow")
-    for word in ("NANO_BANANA_RUNFLOW_API_KEY", "Settings", "offline", "onerouter", "Nothing was charged"):
+    ran = bench.generate(tag, provider="kie")
+    for word in ("NANO_BANANA_KIE_API_KEY", "Settings", "offline", "onerouter", "Nothing was charged"):
         assert word in ran.error
     assert ran.error_type == "NanoBanana.ConfigError"
-    assert other.generate(tag, provider="offline").status == "success"
+    assert bench.generate(tag, provider="offline").status == "success"
 
 
 @pytest.mark.parametrize("provider", ["offline", "auto"])
