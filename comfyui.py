@@ -133,6 +133,10 @@ def recover_after_start() -> None:
 
 
 def _order_ended(end: OrderEnd) -> None:
+    if end.cancelled and not end.images:
+        # Whoever cancelled it has the answer: the pages only look again.
+        send_event("collected", {"text": "", "pictures": 0, "failed": end.failed}, everybody=True)
+        return
     _show_recovered(end.text, end.images, end.failed)
 
 

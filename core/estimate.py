@@ -16,6 +16,7 @@ from .dialects.batch import gemini as gemini_batch
 from .engine import Engine
 from .http.body import Base64, Body, Raw
 from .images.picture import Encoded
+from .ledger.orders import ordered
 from .planning.batching import batches
 from .planning.choice import ProviderChoice
 from .planning.negotiate import ResolvedRequest
@@ -38,7 +39,7 @@ class Estimate:
     """What will come, "" when the provider doesn't say."""
     pictures: int
     stored: int | None
-    """How many of them are stored already; None when that can't be known yet."""
+    """How many of them are stored already, or ordered; None when that can't be known yet."""
     usd_each: float | None
     """Expected price of a picture; None when it isn't known."""
     usd_counted_each: float
@@ -47,6 +48,8 @@ class Estimate:
     """What the run counts as against the caps, at most."""
     price_source: str
     price_dated: str
+    ordered: int
+    """How many of those are not here yet: they come home by themselves."""
     delivery: Delivery
     usd_now_each: float | None
     """What a picture would cost at once, where it is ordered; else its expected price."""
@@ -80,7 +83,7 @@ def estimate(
     """
     plan = (resolver or engine.resolver()).plan(choice, requests)
     target, resolved = plan.targets[0]
-    missing = _missing(engine, plan, requests) if pixels else None
+    missing, coming = _missing(engine, plan, requests) if pixels else (None, 0)
     if plan.refusal and missing != []:
         raise plan.refusal
     pictures = sum(request.num_images for request in requests)
@@ -104,6 +107,7 @@ def estimate(
         sum(each.counted_usd * request.num_images for each, request in zip(resolved, requests, strict=True)),
         price.source if price and known is not None else "",
         price.dated if price and known is not None else "",
+        coming,
         resolved[0].delivery,
         None if known is None else known / resolved[0].price_share,
         price.counted_source if price and known is not None and counted > known else "",
@@ -168,15 +172,21 @@ def _offered(offer: ModelOffer, requests: Sequence[Request]) -> dict[str, Any]:
     }
 
 
-def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> list[Slot]:
-    """The slots that no provider of the chain has made yet."""
+def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> tuple[list[Slot], int]:
+    """The slots that no provider of the chain has made yet; and how many of the others are only ordered by now."""
     names = {
         slot: plan.all_fingerprints(index, request, slot)
         for index, request in enumerate(requests)
         for slot in request.slots()
     }
-    stored = engine.ledger.look_up([name for group in names.values() for name in group])
-    return [slot for slot, group in names.items() if not any(name in stored for name in group)]
+    every = [name for group in names.values() for name in group]
+    stored = engine.ledger.look_up(every)
+    missing = [slot for slot, group in names.items() if not any(name in stored for name in group)]
+    if plan.delivery == "now" or not missing or engine.ledger.is_empty:
+        return missing, 0
+    coming = ordered(engine.ledger.database, every)
+    lacking = [slot for slot in missing if coming.isdisjoint(names[slot])]
+    return lacking, len(missing) - len(lacking)
 
 
 def _sends(

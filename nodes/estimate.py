@@ -224,6 +224,7 @@ def _estimate_facts(found: Estimate) -> dict[str, Any]:
         "price_dated": found.price_dated,
         "counted_source": found.counted_source,
         "delivery": found.delivery,
+        "ordered": found.ordered,
         "usd_now_each": found.usd_now_each,
         "notices": list(found.notices),
         "sends": list(found.sends),

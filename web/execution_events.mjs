@@ -63,7 +63,7 @@ export function followExecution({ resultsChanged }) {
     rememberSizes(node, infos.flatMap((info) => info.images));
     removeProgressText(node);
     if (!cached.has(String(detail.node))) {
-      if (infos.every((info) => !info.failed.length)) runEnded(node, detail.prompt_id, String(detail.node));
+      if (infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, detail.prompt_id, String(detail.node));
       showRunNotes(node, runNotes(node, infos, follow(node, resultsChanged)));
     }
     resultsChanged();

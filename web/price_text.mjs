@@ -34,7 +34,7 @@ export function priceText(node, estimate) {
   const asked = String(valueOf(node, "resolution") ?? "auto");
   const size = asked === "auto" ? estimate.resolution || "auto" : asked;
   if (estimate.usd_each === 0) return [`${size} · ${t("price.free")}`, "good"];
-  if (stored >= count) return [t("price.stored"), "good"];
+  if (stored >= count) return [t(estimate.ordered ? "price.ordered" : "price.stored"), "good"];
   if (isUnchanged(node)) return [t("price.unchanged"), "good"];
   const missing = count - stored;
   const each = priceOfOne(estimate);

@@ -67,7 +67,7 @@ class OrderPlacing:
                 for picture in each.references:
                     uses[picture] -= 1
                     if not uses[picture]:
-                        picture.release()
+                        picture.unload()
 
         requests = OrderRequests(
             model_id,

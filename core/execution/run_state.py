@@ -91,6 +91,9 @@ class RunState:
             more = resolved[task.slot.frame].all_fingerprints(task.request, task.slot)
             task.resolved = {**dict.fromkeys(more, resolved[task.slot.frame]), **task.resolved}
             task.fingerprints = tuple(dict.fromkeys((*task.fingerprints, *more)))
+            if self.plan.delivery == "batch":  # a thousand frames must not be in memory a second time
+                for picture in resolved[task.slot.frame].references:
+                    picture.unload()
 
     def add_attempt(self, candidate: Candidate, tasks: Sequence[ImageTask], *, listed: bool = True) -> None:
         """Reports how `tasks` stand after `candidate`: each has a result of it, or an error. `listed`: it counts as tried."""

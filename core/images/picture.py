@@ -133,6 +133,11 @@ class Picture:
         with self._lock:
             self._encoded = {}
 
+    def unload(self) -> None:
+        """Forgets the file and the pixels: nothing is in memory but what the picture is loaded from."""
+        with self._lock:
+            self._encoded, self._pixels = {}, None
+
     def _read(self) -> Pixels:
         if self._pixels is not None:
             return self._pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -32,6 +33,13 @@ class OpenOrder:
     """What those count as."""
     created: float
     """Unix time."""
+
+
+def ordered(database: Database, fingerprints: Sequence[str]) -> set[str]:
+    """Those of the pictures that are in an open order."""
+    with database.read() as connection:
+        rows = queries.by_fingerprints(connection, fingerprints)
+    return {row.fingerprint for row in rows if queries.is_order(row) and row.state in OPEN_STATES}
 
 
 def open_orders(database: Database, order: str = "") -> list[OpenOrder]:

@@ -379,3 +379,47 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
         assert len(heights) > 1, f"no rows of more than one height, {width or 'as wide as it opens'}"
     panel.evaluate("(frame) => { frame.style.width = '' }")
     assert page.complaints == []
+
+
+@pytest.fixture
+def google(host: Host, doubles: Any) -> Iterator[Any]:
+    """Google has a key, and orders wait until they are cancelled."""
+    send_json(host, "/providers/google", {"base_url": doubles.base_url("google")})
+    send_json(host, "/keys/google/default", {"key": "sim-entered"})
+    doubles.fault("task=hang", provider="google", match="nano-banana-")
+    yield doubles
+    doubles.clear_faults()
+    doubles.finish_batches()
+    send_json(host, "/keys/google/default", {}, "DELETE")
+    send_json(host, "/providers/google", {"base_url": None})
+
+
+@pytest.mark.usefixtures("google")
+@pytest.mark.parametrize(
+    ("vue", "light", "locale"), [(False, False, "en"), (True, True, "zh")], ids=["classic-dark-en", "nodes2-light-zh"]
+)
+def test_an_order_is_priced_shown_and_cancelled(
+    canvas: Callable[..., Any], vue: bool, light: bool, locale: str
+) -> None:
+    """Half the price beside the whole one, on the node that it is out, in the panel a row that cancels it."""
+    words = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
+    page, prompt = canvas(vue, light, locale), f"A wren to come, {locale}"
+    load(page, prompt, "google")
+    page.choose("NanoBananaGenerate", "delivery", "batch")
+    price = page.page.locator(".nb-price").first
+    expect(price).to_contain_text(words["price.batch"].partition("{")[0])
+    expect(price).to_contain_text("$0.0168")
+    expect(price).to_contain_text("$0.0336")
+    page.queue()
+    expect(page.page.locator(".nb-notes", has_text=words["run.ordered.one"])).to_be_visible()
+    open_panel(page, words["results.tooltip"])
+    card = row(page, prompt)
+    expect(card).to_contain_text(words["state.ordered"])
+    page.shoot("order")
+    card.get_by_role("button", name=words["results.cancel_order"]).click()
+    dialog = page.page.get_by_role("alertdialog")
+    dialog.get_by_role("button", name=words["results.cancel_order"]).click()
+    expect(card.get_by_role("button", name=words["results.cancel_order"])).to_have_count(0)
+    expect(card).to_contain_text(words["results.no_cost"])
+    page.shoot("order-cancelled")
+    assert page.complaints == []

@@ -80,6 +80,9 @@ def test_a_list_is_one_order_that_comes_home(google: Bench, tag: str) -> None:
         assert sum(info["cost_usd"] for info in found) == pytest.approx(3 * HALF if run == 1 else 0)
     (open_order,) = [each for each in page.good("GET", "/orders")["orders"] if each["pictures"] == 3]
     assert {info["pending"][0]["order"] for info in found} == {open_order["id"]}
+    one = graph(prompts[:1])
+    facts = page.good("POST", "/estimate", {"prompt": one})["nodes"]["make"]
+    assert (facts["usd"], facts["stored"], facts["ordered"]) == (0, 1, 1)
     assert open_order["accepted"] and open_order["usd"] == pytest.approx(3 * HALF)
     now = google.run(graph(prompts, delivery="now"))
     assert now.status == "error" and "Cancel the order first" in now.error

@@ -77,7 +77,7 @@ class OrderAnswers:
             assert isinstance(step, Failed)
             failure = replace(step.failure, final=True)  # the same answer would come again
             money = status.advance_picture(number, Refused(spec=status.target.spec, failure=failure))
-            outcome.failures[number] = self._messages.error(failure, money, status.task_id)
+            outcome.failures[number] = self._messages.error(failure, money)
             return
         outcome.text = step.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
         outcome.sources, outcome.request_id = step.sources, step.request_id
@@ -101,7 +101,7 @@ class OrderAnswers:
         else:
             failure = self._failure_of(found)
             money = status.advance_picture(number, Refused(spec=status.target.spec, failure=failure))
-            error = self._messages.error(failure, money, status.task_id)
+            error = self._messages.error(failure, money)
         status.outcome.failures[number] = error
 
     def _failure_of(self, found: BatchStatus) -> ProviderFailure:
