@@ -100,7 +100,7 @@ class Settings:
         """Where results are kept; None = in the data folder."""
         named = self.text("results")
         try:
-            if "\0" in named:
+            if "\0" in named or "://" in named:  # an address is no folder, and would become one with that name
                 raise ValueError
             return Path(named).expanduser() if named else None
         except (ValueError, RuntimeError):  # ~nobody

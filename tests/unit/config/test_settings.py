@@ -34,6 +34,13 @@ def test_the_environment_beats_the_file(tmp_path: Path) -> None:
     assert Settings.read(tmp_path, {"NANO_BANANA_ORDER": "a; b,,c "}).order == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("named", ["s3://bucket/prefix", "file:///tmp/results", "a\0b", "~nobody-has-this-name/x"])
+def test_an_address_is_no_folder_of_results(named: str) -> None:
+    """It would become a folder of that name on this machine, where no other one of a farm sees it."""
+    with pytest.raises(ConfigError, match="NANO_BANANA_RESULTS"):
+        assert Settings({"NANO_BANANA_RESULTS": named}).results_folder is None
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"text"', "\ufeff{}", "\x00"])
 def test_a_broken_file_counts_as_empty(content: str, tmp_path: Path) -> None:
     """A half-written file must not stop every node."""
