@@ -26,7 +26,7 @@ NAME = "nano-banana-your-key"
 """The folder that the registry's client unpacks into: the project's name."""
 LARGEST = 4_000_000
 """Bytes of the archive. Pictures of the help and the templates are most of it."""
-NODES = ("NanoBananaGenerate", "NanoBananaEdit", "ProviderConfig")
+NODES = ("NanoBananaGenerate", "NanoBananaEdit", "ProviderConfig", "NanoBananaConversation")
 
 
 @pytest.fixture(scope="module")
