@@ -271,6 +271,16 @@ def input_folder() -> Path:
     return Path(folder_paths.get_input_directory())
 
 
+def temp_folder() -> Path | None:
+    """The host's folder for files that it deletes when it starts; None without a host."""
+    try:
+        import folder_paths
+
+        return Path(folder_paths.get_temp_directory())
+    except ImportError:
+        return None
+
+
 def input_file_state(name: str, since: float) -> str:
     """Of a file as LoadImage names it: "here", "changed" since a Unix time, "gone", or "" where it isn't looked for.
 
@@ -322,20 +332,31 @@ class NodeProgress:
         except ImportError:
             self._api = None
 
-    def set_text(self, text: str) -> None:
-        """Shows text without a bar, at once."""
+    def set_text(self, text: str, facts: dict[str, Any] | None = None) -> None:
+        """Shows text without a bar, at once. `facts` say the same to the pack's browser side, as the event "progress"."""
         if self._server is not None and self._client is not None and self._node and text != self._text:
             self._text = text
             # Without a receiver the host would send it to every browser.
             self._server.send_progress_text(text, self._node, self._client)
+            if facts:
+                send_event("progress", facts)
 
-    async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
+    async def show(
+        self,
+        text: str,
+        done: int,
+        total: int,
+        preview: Any = None,
+        *,
+        facts: dict[str, Any] | None = None,
+        force: bool = False,
+    ) -> None:
         """Shows text and a bar, at most four times a second unless `force`; a preview (small RGB PIL image) at once."""
         now = time.monotonic()
         if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
         self._last = now
-        self.set_text(text)
+        self.set_text(text, facts)
         if self._api is not None and self._node:
             try:
                 await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)

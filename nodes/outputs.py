@@ -23,6 +23,7 @@ from . import tensors
 from .alignment import alignment_notices
 from .branches import continued
 from .output_image import OutputImage
+from .preview_files import preview_files
 from .reference_groups import reference_facts
 
 log = logging.getLogger("nano_banana")
@@ -66,7 +67,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     drafts = [tensors.image(draft.pixels) for each in images for draft in each.task.drafts]
     values.append(tensors.batches(drafts, device, dtype) if drafts else _no_drafts(place))
     values.append(continued([each.task for each in images], is_one_batch=is_one_batch))
-    return io.NodeOutput(*values, ui=_ui(report, info))
+    return io.NodeOutput(*values, ui=_ui(report, info, images))
 
 
 def empty_output(report: Report, place: Place) -> io.NodeOutput:
@@ -196,11 +197,18 @@ def _failed(task: ImageTask) -> dict[str, Any]:
     return facts
 
 
-def _ui(report: Report, info: str) -> dict[str, list[str]]:
-    """What the node shows in the browser: `info`, and with what its texts are said in the page's language."""
+def _ui(report: Report, info: str, images: Sequence[OutputImage] = ()) -> dict[str, list[str]]:
+    """What the node shows in the browser: `info`, with what its texts are said in the page's language, and small pictures.
+
+    The host joins what the elements of a list have under the names that the first one has: all have the same.
+    """
     reasons = [task.error.reason for task in report.failed if task.error]
     texts = messages_in([report.notices, reasons, [tried.reason for tried in report.tried]])
-    return {"nano_banana": [info], "nano_banana_messages": [json.dumps(texts)]}
+    return {
+        "nano_banana": [info],
+        "nano_banana_messages": [json.dumps(texts)],
+        "nano_banana_previews": preview_files(images),
+    }
 
 
 def _sources(image: OutputImage) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from .. import comfyui
-from ..core.errors.messages import concat, messages_in, msg
+from ..core.errors.messages import catalogue, concat, messages_in, msg
 from ..core.execution.outcome import ResultImage
 from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
 from ..core.execution.run import Run
@@ -29,8 +29,8 @@ class RunProgress:
     def __init__(self, runs: Sequence[Run], node_id: str | None) -> None:
         self._runs, self._node_id = runs, node_id
         self._display = comfyui.NodeProgress(node_id)
-        self._previews = 0
-        """How many results were shown."""
+        self._shown: set[int] = set()
+        """The pictures whose previews were shown, by their number among all of the runs."""
         self._drafts: set[str] = set()
         """Names of the drafts that were shown."""
 
@@ -40,24 +40,34 @@ class RunProgress:
 
     async def finish(self) -> None:
         """Shows the previews that are left, and the state at the end."""
-        while self._previews < len(self._results()):
+        while len(self._shown) < len(self._results()):
             await self._show()
         await self._show(last=True)
 
     async def _show(self, *, last: bool = False) -> None:
         now = combined_progress([run.progress for run in self._runs])
         preview = await self._next_preview()
+        sizes = {each.pixels.shape[:2] for each in self._results().values()}
         # A run that brought nothing shows no price: the message about it has the money.
-        text = _progress_text(now, with_price=not last or bool(now.completed))
-        await self._display.show(text, now.completed, now.total, preview, force=last)
+        state = _state_text(now, with_price=not last or bool(now.completed))
+        who = f"{now.provider} · {now.model}"
+        facts = {
+            "node": str(self._node_id or ""),
+            "who": who,
+            "text": state,
+            "messages": messages_in(state),
+            "sizes": [{"width": width, "height": height} for height, width in sizes],
+        }
+        # Two spaces before the line break: one of the frontend's renderers reads Markdown, and would join the lines.
+        text = f"{who}  \n{state}"
+        await self._display.show(text, now.completed, now.total, preview, facts=facts, force=last)
 
     async def _next_preview(self) -> Image.Image | None:
-        """The next result that was not shown yet; without one a draft of a picture that is still awaited."""
+        """A result that was not shown yet; without one a draft of a picture that is still awaited."""
         results = self._results()
-        if len(results) > self._previews:
-            pixels = results[self._previews].pixels
-            self._previews += 1
-            return await comfyui.in_thread(lambda: preview_of(pixels, PREVIEW_SIDE))
+        if new := next((number for number in results if number not in self._shown), None):
+            self._shown.add(new)
+            return await comfyui.in_thread(lambda: preview_of(results[new].pixels, PREVIEW_SIDE))
         drafts = {name: data for run in self._runs for name, data in run.drafts.items()}
         name = next((name for name in drafts if name not in self._drafts), None)
         if name is None:
@@ -65,8 +75,10 @@ class RunProgress:
         self._drafts.add(name)
         return await comfyui.in_thread(lambda: _draft_preview(drafts[name]))
 
-    def _results(self) -> list[ResultImage]:
-        return [task.result for run in self._runs for task in run.tasks if task.result]
+    def _results(self) -> dict[int, ResultImage]:
+        """The pictures that are here, by their number among all of the runs, from 1."""
+        tasks = (task for run in self._runs for task in run.tasks)
+        return {number: task.result for number, task in enumerate(tasks, 1) if task.result}
 
     def stop(self, why: str, *, cancel: bool = True) -> None:
         """Stops the runs and says what became of their pictures: on the node, in the log and in the browser.
@@ -110,14 +122,31 @@ def _draft_preview(data: bytes) -> Image.Image | None:
         return None
 
 
-def _progress_text(now: Progress, *, with_price: bool) -> str:
-    price = "" if now.usd is None or not with_price else f" · ${now.usd:.2f}" if now.usd else " · free"
+def _state_text(now: Progress, *, with_price: bool) -> str:
+    """How many pictures are back, what is waited for, for how long, and what it costs."""
+    price = (
+        "" if now.usd is None or not with_price else f" · ${now.usd:.2f}" if now.usd else msg("run_progress.at_no_cost")
+    )
     sent, total = now.bytes_sent
-    upload = f" {sent / 1e6:.1f} of {total / 1e6:.1f} MB" if total > 4_000_000 else ""
-    wait = f", {math.ceil(now.retry_in)} s" if now.retry_in else ""
-    state = f"{now.completed} of {now.total} back · {now.phase}{wait}{upload} · {now.seconds:.0f} s{price}"
-    # Two spaces before the line break: one of the frontend's renderers reads Markdown, and would join the lines.
-    return f"{now.provider} · {now.model}  \n{state}"
+    upload = ""
+    if total > 4_000_000:
+        upload = msg("run_progress.uploaded", sent=f"{sent / 1e6:.1f}", total=f"{total / 1e6:.1f}")
+    return msg(
+        "run_progress.state",
+        completed=now.completed,
+        total=now.total,
+        phase=_phase_text(now.phase),
+        wait=msg("run_progress.wait", seconds=math.ceil(now.retry_in)) if now.retry_in else "",
+        upload=upload,
+        seconds=f"{now.seconds:.0f}",
+        price=price,
+    )
+
+
+def _phase_text(phase: str) -> str:
+    """A phase as a message; a provider's own word as it is."""
+    name = phase.replace(" ", "_")
+    return msg(f"run_progress.phase.{name}") if f"run_progress.phase.{name}" in catalogue("en") else phase
 
 
 def _stop_text(summary: StopSummary) -> str:

@@ -2,11 +2,12 @@
  * Folds a node's advanced widgets in the classic canvas, as Nodes 2.0 do by themselves. A folded widget keeps its value, its
  * place in the workflow and its input; one that a link feeds stays in sight. The choice is saved in the node's properties.
  */
-import { app } from "/scripts/app.js";
 import { button } from "./dom.mjs";
 import { isVue } from "./canvas_events.mjs";
 import { asOneUndoStep, hasLink } from "./graph.mjs";
+import { hostSetting } from "./host_settings.mjs";
 import { t } from "./i18n.mjs";
+import { giveRoomBack, makeRoomBelow } from "./room_below.mjs";
 
 const PROPERTY = "show_more_settings";
 
@@ -23,7 +24,7 @@ export function foldAdvanced(node, changed) {
   const advanced = (node.widgets ?? []).filter(isAdvanced);
   const defaults = new Map(advanced.map((widget) => [widget, widget.value]));
   const asked = () => node.properties?.[PROPERTY] === true;
-  const always = () => Boolean(app.extensionManager.setting.get("Comfy.Node.AlwaysShowAdvancedWidgets"));
+  const always = () => Boolean(hostSetting("Comfy.Node.AlwaysShowAdvancedWidgets"));
   /** @param {Comfy.Widget} widget */
   const isLinked = (widget) =>
     (node.inputs ?? []).some((input) => input.widget?.name === widget.name && hasLink(input));
@@ -36,10 +37,13 @@ export function foldAdvanced(node, changed) {
   };
   const toggle = () => {
     asOneUndoStep(() => {
+      const before = node.size[1];
       if (asked()) delete node.properties[PROPERTY];
       else node.properties[PROPERTY] = true;
+      changed();
+      if (asked()) makeRoomBelow(node, before);
+      else giveRoomBack(node);
     });
-    changed();
   };
   const row = button("", toggle, { class: "nb-more" });
   const update = () => {

@@ -1,7 +1,8 @@
 /**
  * Divides a node's height in the classic canvas. The prompt keeps its height whatever is shown below it; notes and the host's
  * picture of the result take the room below the widgets. The node becomes higher where that is too little: for a picture only
- * where it has no room at all, and as far as no other node is covered. What is saved is the height without that.
+ * where it has no room at all, and as far as no other node is covered; notes that have no room then scroll. What is saved is the
+ * height without that.
  */
 import { isAdvanced } from "./advanced_widgets.mjs";
 import { isVue } from "./canvas_events.mjs";
@@ -18,12 +19,14 @@ const GAP = 10;
 const TITLE = 30;
 
 /** @typedef {NonNullable<Comfy.Node["widgets"]>[number]} Widget */
-
 /**
- * @param {Comfy.Node} node That was just made.
- * @param {() => string} state Of what decides about the heights elsewhere. @param {() => void} fold Decides which widgets are shown.
+ * @typedef {{ state: () => string, fold: () => void, hiddenNotes: () => number, limitNotes: (missing: number) => number }} Parts
+ *   `state`: of what decides about the heights elsewhere; `fold` decides which widgets are shown; `hiddenNotes`: the height of
+ *   notes that is out of sight now; `limitNotes` gives them up to so much less height than they need, and says how much less.
  */
-export function addClassicLayout(node, state, fold) {
+
+/** @param {Comfy.Node} node That was just made. @param {Parts} parts */
+export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes }) {
   /** The height that is saved, and what was set last. */
   let [own, whole] = [node.size[1], node.size[1]];
   let [promptHeight, pictureHeight] = [0, 0];
@@ -51,6 +54,7 @@ export function addClassicLayout(node, state, fold) {
 
   const update = () => {
     fold();
+    if (isVue()) limitNotes(0);
     if (isVue() || !node.widgets?.length || !node.graph) return;
     limitHeights();
     const start = node.widgets[0]?.y ?? 0;
@@ -62,7 +66,9 @@ export function addClassicLayout(node, state, fold) {
     const others = node.widgets.filter((widget) => widget !== prompt && widget !== picture);
     const always = others.filter((widget) => !isAdvanced(widget) && !widget.computeLayoutSize);
     promptHeight = prompt ? promptRoom(own - start - sum(always, heightOf(node)) - FOOTER_ROWS) : 0;
-    const needed = Math.ceil(start + promptHeight + sum(others.filter((widget) => !widget.hidden), heightOf(node)));
+    const everything = Math.ceil(start + promptHeight + sum(others.filter((widget) => !widget.hidden), heightOf(node))) + hiddenNotes();
+    const missing = Math.max(0, everything - Math.max(own, freeBottom(node, own)));
+    const needed = everything - limitNotes(missing);
     let bottom = Math.max(own, needed);
     if (picture && mayGrow && bottom - needed < PICTURE.least) {
       const free = Math.min(needed + PICTURE.wanted, freeBottom(node, bottom));

@@ -2,15 +2,16 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { failureNote } from "./failure_note.mjs";
-import { showRunNotes } from "./node_footer.mjs";
+import { hideProgress, showProgress, showRunNotes } from "./node_footer.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { runNotes } from "./run_note.mjs";
 import { followQueued, runEnded } from "./run_signature.mjs";
-import { isImageNode, nodeByPath, ourNodes, widgetOf } from "./graph.mjs";
+import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
 import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
+import { showPreviews } from "./result_previews.mjs";
 import { rememberSizes } from "./true_sizes.mjs";
 import { t } from "./i18n.mjs";
 import { learnMessages, localized, localizedText } from "./messages.mjs";
@@ -32,9 +33,6 @@ const failures = new Map();
 /** Errors after which the providers are asked for again: what is known of a key has changed. */
 const KEY_STATE_ERRORS = ["key", "account", "credit", "quota"];
 
-/** The host's own widget with the progress text. */
-const PROGRESS_TEXT = "$$node-text-preview";
-
 /** Begins to listen. @param {{ resultsChanged: () => void }} others */
 export function followExecution({ resultsChanged }) {
   followQueued();
@@ -42,7 +40,10 @@ export function followExecution({ resultsChanged }) {
     cached = new Set();
     stages.clear();
     failures.clear();
-    for (const { node } of ourNodes()) rememberSizes(node, []);
+    for (const { node } of ourNodes()) {
+      rememberSizes(node, []);
+      hideProgress(node);
+    }
   });
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
@@ -54,14 +55,14 @@ export function followExecution({ resultsChanged }) {
     }
   });
   api.addEventListener("executed", ({ detail }) => {
-    const output = /** @type {{ nano_banana?: string[], nano_banana_messages?: string[] }} */ (detail.output ?? {});
+    const output = /** @type {import("./result_previews.mjs").Output} */ (detail.output ?? {});
     const texts = output.nano_banana ?? [];
     const node = texts.length ? nodeByPath(detail.node) : undefined;
     if (!node) return;
     for (const table of output.nano_banana_messages ?? []) learnMessages(JSON.parse(table));
     const infos = texts.map((text) => localized(JSON.parse(text)));
     rememberSizes(node, infos.flatMap((info) => info.images));
-    removeProgressText(node);
+    showPreviews(node, output);
     if (!cached.has(String(detail.node))) {
       if (infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, detail.prompt_id, String(detail.node));
       showRunNotes(node, runNotes(node, infos, follow(node, resultsChanged)));
@@ -73,7 +74,6 @@ export function followExecution({ resultsChanged }) {
     const node = nodeByPath(detail.node_id);
     if (!node) return;
     const known = failures.get(String(detail.node_id));
-    removeProgressText(node);
     if (known && KEY_STATE_ERRORS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
     // A failure that is not one of ours says nothing about the money.
     const note = known
@@ -83,15 +83,18 @@ export function followExecution({ resultsChanged }) {
     resultsChanged();
     scheduleEstimates();
   });
-  api.addEventListener("progress_text", ({ detail }) => {
-    if (!nodeByPath(detail.nodeId)) return;
-    const stage = detail.text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
-    const id = String(detail.nodeId);
-    if (stage !== stages.get(id)) resultsChanged();
-    stages.set(id, stage);
+  onServerEvent("nano_banana.progress", ({ node: id, who, text, messages, sizes }) => {
+    const node = nodeByPath(id);
+    if (!node) return;
+    const stage = text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
+    if (stage !== stages.get(String(id))) resultsChanged();
+    stages.set(String(id), stage);
+    rememberSizes(node, sizes ?? []);
+    showProgress(node, { who, text: localized(text, messages) });
   });
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
+      for (const { node } of ourNodes()) hideProgress(node);
       resultsChanged();
       scheduleEstimates();
     });
@@ -136,14 +139,6 @@ function follow(node, resultsChanged) {
     if (!reasons.length) settled(`${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, "good");
   };
   return { reread, settled };
-}
-
-/** Takes the progress text off a node that has ended: its last line says the same as the note. @param {Comfy.Node} node */
-function removeProgressText(node) {
-  const widget = widgetOf(node, PROGRESS_TEXT);
-  if (!widget) return;
-  node.removeWidget(widget);
-  node.graph?.setDirtyCanvas?.(true, true);
 }
 
 /** The mode that was warned of. */

@@ -2,9 +2,12 @@
 import { foldAdvanced } from "./advanced_widgets.mjs";
 import { addClassicLayout } from "./classic_layout.mjs";
 import { FOOTER } from "./graph.mjs";
+import { addVueLayout } from "./vue_layout.mjs";
 
 const MARGIN = 6;
 const ROW = 30;
+/** Notes that scroll are at least so high. */
+const NOTES_LEAST = 44;
 
 /**
  * Adds the widget to a node.
@@ -24,13 +27,44 @@ export function addFooterWidget(node, root, inner) {
     getMaxHeight: () => height + 2 * MARGIN,
   });
   widget.serialize = false;
-  const update = addClassicLayout(node, () => `${height}${fold.state()}`, fold.update);
-  update();
-  new ResizeObserver(() => {
+  const measure = () => {
     height = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
+  };
+  const update = addClassicLayout(node, { state: () => `${height}${fold.state()}`, fold: fold.update, ...notesRoom(inner, () => height, measure) });
+  update();
+  const updateVue = addVueLayout(node, inner);
+  new ResizeObserver(() => {
+    measure();
     update(); // also where the renderer was changed
+    updateVue();
     node.graph?.setDirtyCanvas?.(true, true);
   }).observe(inner);
+}
+
+/**
+ * How the notes of a footer give way where a node has no room for them.
+ * @param {HTMLElement} inner @param {() => number} height What the widget asks for: measured later than the notes change.
+ * @param {() => void} measure Measures it: the host makes a node higher that is lower than what its widgets ask for.
+ */
+function notesRoom(inner, height, measure) {
+  const notes = () => /** @type {HTMLElement | null} */ (inner.querySelector(".nb-notes"));
+  return {
+    hiddenNotes: () => {
+      const element = notes();
+      return element && inner.offsetHeight ? inner.offsetHeight + element.scrollHeight - element.clientHeight - height() : 0;
+    },
+    /** @param {number} missing */
+    limitNotes: (missing) => {
+      const element = notes();
+      const less = Math.min(missing, Math.max(0, (element?.scrollHeight ?? 0) - NOTES_LEAST));
+      const limit = element && less ? `${element.scrollHeight - less}px` : "";
+      if (element && element.style.maxHeight !== limit) {
+        element.style.maxHeight = limit;
+        measure();
+      }
+      return less;
+    },
+  };
 }
 
 /** How much the canvas's zoom scales an element. @param {HTMLElement} element */

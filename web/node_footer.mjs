@@ -10,6 +10,7 @@ import { isImageNode, valueOf } from "./graph.mjs";
 import { noteElement, noteKey } from "./note_element.mjs";
 import { notesFor } from "./node_notes.mjs";
 import { addPriceBadge, showPriceBadge } from "./price_badge.mjs";
+import { hideHostProgress, progressLine } from "./progress_line.mjs";
 import { priceText, runPrice, variationPrice, whoText } from "./price_text.mjs";
 import { numberedReferences, referencesList, referencesText } from "./references.mjs";
 import { money, t } from "./i18n.mjs";
@@ -18,7 +19,7 @@ import { money, t } from "./i18n.mjs";
 /**
  * @typedef {{ who: HTMLElement, price: HTMLElement, choice: HTMLElement, variation: HTMLElement }} Run What a node that makes
  *   pictures has: the line with what will be used, which opens the picker, and the button for a new variation.
- * @typedef {{ run: Run | null, pictures: HTMLElement, picturesShown: string, notes: HTMLElement, shown: string,
+ * @typedef {{ run: Run | null, pictures: HTMLElement, picturesShown: string, progress: HTMLElement, notes: HTMLElement, shown: string,
  *   estimate: import("./server.mjs").Estimate | null, last: Note[] }} Footer
  */
 
@@ -30,6 +31,8 @@ export const footerOf = (node) => footers.get(node);
 
 /** Adds the footer to a node that was just made. @param {Comfy.Node} node */
 export function addFooter(node) {
+  hideHostProgress(node);
+  const progress = el("div", { class: "nb-progress", hidden: true }); // changes each second: no live region
   const notes = el("div", { class: "nb-notes", role: "status" });
   const pictures = el("div", { class: "nb-pictures" });
   const run = isImageNode(node) ? runRow(node) : null;
@@ -41,10 +44,11 @@ export function addFooter(node) {
     run?.choice,
     el("div", { class: "nb-row" }, el("span", { class: "nb-space" }), run ? run.variation : keys()),
     pictures,
+    progress,
     notes,
   );
   const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
-  footers.set(node, { run, pictures, picturesShown: "", notes, shown: "", estimate: null, last: [] });
+  footers.set(node, { run, pictures, picturesShown: "", progress, notes, shown: "", estimate: null, last: [] });
   addFooterWidget(node, root, inner);
   if (run) addPriceBadge(node);
 }
@@ -81,10 +85,27 @@ function drawRun(node, { who, price, choice, variation }, estimate, why) {
   showPriceBadge(node, runPrice(node, estimate));
 }
 
+/** How far a run is; what came of the one before is over. @param {Comfy.Node} node @param {{ who: string, text: string }} progress */
+export function showProgress(node, progress) {
+  const footer = footers.get(node);
+  if (!footer) return;
+  footer.progress.textContent = progressLine(progress, footer.run?.who.textContent ?? "");
+  footer.progress.hidden = false;
+  footer.last = [];
+  draw(node, footer);
+}
+
+/** Takes the line of a run that has ended away. @param {Comfy.Node} node */
+export function hideProgress(node) {
+  const footer = footers.get(node);
+  if (footer) footer.progress.hidden = true;
+}
+
 /** What came of the last run; an empty list takes it away. @param {Comfy.Node} node @param {Note[]} notes */
 export function showRunNotes(node, notes) {
   const footer = footers.get(node);
   if (!footer) return;
+  footer.progress.hidden = true;
   footer.last = notes;
   draw(node, footer);
 }

@@ -6,12 +6,15 @@ import { money, t } from "./i18n.mjs";
 /** @typedef {import("./node_notes.mjs").Note} Note */
 /**
  * The `info` of one element; a node that no list is linked into has one.
- * @typedef {{ images: { from: string }[], pending?: { order: string }[], failed: Failed[], cost_usd: number | null, cost_source: string, notices: string[],
+ * @typedef {{ images: { from: string, width: number, height: number }[], pending?: { order: string }[], failed: Failed[],
+ *   cost_usd: number | null, cost_source: string, notices: string[],
  *   resolution_effective: string | null, provider?: string, element?: number, elements?: number }} Info
  */
 
 /** So many places and ranges of places are named before a text. */
 const MOST_NAMED = 8;
+/** So many sizes are named one by one. */
+const MOST_SIZES = 3;
 
 /**
  * @param {Comfy.Node} node @param {Info[]} infos One for each element.
@@ -53,11 +56,24 @@ function spentLine(infos) {
   if (cost !== 0 && stored) parts.push(t("price.some_stored", { n: stored }));
   const sizes = [...new Set(infos.map((info) => info.resolution_effective).filter(Boolean))];
   if (sizes.length) parts.push(sizes.join(", "));
+  if (images.length > 1) parts.push(pixelSizes(images)); // one alone has its size below it
   if (infos.length > 1) {
     const incomplete = infos.filter((info) => info.failed.length).length;
     parts.push(t(incomplete ? "run.elements_failed" : "run.elements", { elements: infos.length, failed: incomplete }));
   }
   return parts.join(" · ");
+}
+
+/** How many pictures there are of each size; of many sizes their number. @param {{ width: number, height: number }[]} images */
+function pixelSizes(images) {
+  /** @type {Map<string, { n: number, width: number, height: number }>} */
+  const found = new Map();
+  for (const { width, height } of images) {
+    const name = `${width}x${height}`;
+    found.set(name, { n: (found.get(name)?.n ?? 0) + 1, width, height });
+  }
+  if (found.size > MOST_SIZES) return t("run.many_sizes", { n: images.length, sizes: found.size });
+  return [...found.values()].map((each) => t("run.size", each)).join(", ");
 }
 
 /**

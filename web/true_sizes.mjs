@@ -8,8 +8,22 @@ import { isVue } from "./canvas_events.mjs";
 
 /** @typedef {{ width: number, height: number }} Size */
 
+const MOST_FILES = 2000;
+
 /** What came of a node's last run. @type {WeakMap<Comfy.Node, Size[]>} */
 const sizesOfNodes = new WeakMap();
+
+/** The sizes of the pictures whose previews are in files, by the name of the file; the latest ones. @type {Map<string, Size>} */
+const sizesOfFiles = new Map();
+
+/** What was seen of an image: each frame of the classic canvas asks again. @type {WeakMap<HTMLImageElement, string>} */
+const settled = new WeakMap();
+
+/** @param {string} file @param {Size} size Of the picture itself. */
+export function rememberFile(file, { width, height }) {
+  sizesOfFiles.set(file, { width, height });
+  if (sizesOfFiles.size > MOST_FILES) sizesOfFiles.delete(String(sizesOfFiles.keys().next().value));
+}
 
 /** @param {Comfy.Node} node @param {Size[]} sizes Of the pictures that its run has made; empty while it runs. */
 export function rememberSizes(node, sizes) {
@@ -20,10 +34,9 @@ export function rememberSizes(node, sizes) {
 /** Gives the previews on a node the size of their picture, in both renderers. @param {Comfy.Node} node */
 export function labelPreviews(node) {
   const sizes = sizesOfNodes.get(node) ?? [];
-  if (!sizes.length) return;
   for (const image of /** @type {{ imgs?: HTMLImageElement[] }} */ (node).imgs ?? []) label(image, sizes);
   if (!isVue()) return; // the classic canvas comes here with each frame, and has no element for a node
-  for (const image of document.querySelectorAll(`.lg-node[data-node-id="${CSS.escape(String(node.id))}"] img[src^="blob:"]`)) {
+  for (const image of document.querySelectorAll(`.lg-node[data-node-id="${CSS.escape(String(node.id))}"] img`)) {
     if (label(/** @type {HTMLImageElement} */ (image), sizes)) image.dispatchEvent(new Event("load")); // the host reads it again
   }
 }
@@ -36,20 +49,29 @@ document.addEventListener(
     if (!id || !isTrusted) return; // else it is the event that is sent above
     Reflect.deleteProperty(target, "naturalWidth");
     Reflect.deleteProperty(target, "naturalHeight");
+    settled.delete(target);
     const node = app.canvas?.graph?.getNodeById(id);
-    const sizes = node ? sizesOfNodes.get(/** @type {Comfy.Node} */ (node)) : undefined;
-    if (sizes?.length) label(target, sizes);
+    label(target, (node && sizesOfNodes.get(/** @type {Comfy.Node} */ (node))) ?? []);
   },
   true,
 );
 
-/** @param {HTMLImageElement} image @param {Size[]} sizes @returns {boolean} Whether it has another size now. */
+/** @param {HTMLImageElement} image @param {Size[]} sizes Of its node. @returns {boolean} Whether it has another size now. */
 function label(image, sizes) {
-  if (!image.complete || !image.naturalWidth || Object.hasOwn(image, "naturalWidth")) return false;
-  const shape = image.naturalWidth / image.naturalHeight;
-  const size = sizes.findLast(({ width, height }) => Math.abs(width / height / shape - 1) < 0.02);
-  if (!size || size.width === image.naturalWidth) return false;
+  if (settled.get(image) === image.src || !image.complete || !image.naturalWidth || Object.hasOwn(image, "naturalWidth")) return false;
+  const size = sizeOf(image, sizes);
+  if (!size) return false;
+  settled.set(image, image.src);
+  if (size.width === image.naturalWidth) return false;
   Object.defineProperty(image, "naturalWidth", { value: size.width, configurable: true });
   Object.defineProperty(image, "naturalHeight", { value: size.height, configurable: true });
   return true;
+}
+
+/** @param {HTMLImageElement} image @param {Size[]} sizes @returns {Size | undefined} */
+function sizeOf({ src, naturalWidth, naturalHeight }, sizes) {
+  const file = src.startsWith("blob:") ? null : new URL(src).searchParams.get("filename");
+  if (file) return sizesOfFiles.get(file);
+  const shape = naturalWidth / naturalHeight;
+  return src.startsWith("blob:") ? sizes.findLast(({ width, height }) => Math.abs(width / height / shape - 1) < 0.02) : undefined;
 }

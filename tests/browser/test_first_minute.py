@@ -137,7 +137,7 @@ def test_a_pasted_key_is_a_picture(canvas: Callable[..., Any], keyless: Host, do
 
 @BOTH_RENDERERS
 def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable[..., Any], vue: bool) -> None:
-    """As the host's own badge: what the next run costs, drawn anew when the price changes."""
+    """As the host's own badge, on a host without partner nodes: what the next run costs, drawn anew when the price changes."""
     badge = (
         "() => { const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate'); "
         "return node.badges.map((each) => (typeof each === 'function' ? each() : each).text).join('|'); }"
@@ -149,6 +149,12 @@ def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable
     page.page.wait_for_function(f"() => ({badge})().endsWith('$0.08')")
     page.choose("NanoBananaGenerate", "num_images", 3)
     page.page.wait_for_function(f"() => ({badge})().endsWith('$0.24')")
+    header = page.page.locator('[data-testid^="node-header-"]').filter(has_text="Nano Banana Generate")
+    if vue:
+        expect(header.get_by_text("$0.24", exact=True)).to_be_visible()
     page.page.evaluate("() => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate').collapse()")
+    if vue:
+        expect(page.page.locator(".nb-choice")).to_have_count(0)
+        expect(header.get_by_text("$0.24", exact=True)).to_be_visible()
     page.shoot("collapsed")
     assert page.complaints == []

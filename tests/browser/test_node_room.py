@@ -134,6 +134,121 @@ def test_a_folded_setting_that_is_linked_or_changed_is_not_forgotten(canvas: Cal
     assert page.complaints == []
 
 
+ROWS = """() => [...document.querySelectorAll('.lg-node:has(.nb-choice) [data-testid="node-widget"]')]
+    .slice(0, 5).map((row) => row.offsetTop)"""
+"""Where the rows of the widgets begin, in the canvas's pixels."""
+DOT_OF_PROMPT = """() => {
+    const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+    const slot = node.inputs.findIndex((input) => input.name === 'prompt');
+    const dot = document.querySelector(`[data-slot-key="${node.id}-in-${slot}"]`)?.getBoundingClientRect();
+    const { scale, offset } = window.app.canvas.ds;
+    const canvas = window.app.canvas.canvas.getBoundingClientRect();
+    const drawn = (node.getInputPos(slot)[1] + offset[1]) * scale + canvas.top;
+    return dot && Math.abs(dot.top + dot.height / 2 - drawn);
+}"""
+"""How far the end of a wire into the prompt is from the prompt's dot, in pixels of the screen."""
+
+
+def test_a_note_moves_no_row_in_nodes_2(canvas: Callable[..., Any]) -> None:
+    """The prompt keeps its height, and so every wire ends at its dot; a higher node gives the prompt more room."""
+    page = canvas(vue=True)
+    page.load(prompted(text_to_image("offline"), "A steady row"))
+    expect(page.page.locator(".nb-price").first).to_have_text(re.compile("free"))
+    expect(page.page.locator(".lg-node:has(.nb-choice) textarea").first).to_have_attribute(
+        "style", re.compile("height")
+    )
+    page.settle()
+    rows = page.page.evaluate(ROWS)
+    page.queue()
+    expect(page.page.locator(".nb-footer:has(.nb-price) .nb-note")).to_be_visible()
+    expect(page.page.locator(".lg-node:has(.nb-choice) .image-preview")).to_be_visible()
+    page.settle()
+    page.shoot("node-room")
+    assert page.page.evaluate(ROWS) == rows
+    page.page.wait_for_function(f"() => ({DOT_OF_PROMPT})() < 3")
+    page.page.evaluate(
+        """() => {
+            const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+            node.setSize([node.size[0], node.size[1] + 200]);
+        }"""
+    )
+    page.page.wait_for_function(f"(rows) => ({ROWS})()[1] > rows[1] + 12", arg=rows)
+    page.page.wait_for_function(f"() => ({DOT_OF_PROMPT})() < 3")
+    assert page.complaints == []
+
+
+UPPER_AND_WALL = """(room) => {
+    const upper = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+    const wall = window.LiteGraph.createNode('PreviewAny');
+    upper.setSize([upper.size[0], upper.computeSize()[1]]);
+    wall.pos = [upper.pos[0], upper.pos[1] + upper.size[1] + room];
+    window.app.graph.add(wall);
+    window.wall = wall;
+}"""
+COVERED = """() => {
+    const upper = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+    return upper.pos[1] + upper.size[1] > window.wall.pos[1] - 30;
+}"""
+
+
+def test_what_a_node_says_covers_no_neighbour(canvas: Callable[..., Any]) -> None:
+    """Notes that have no room scroll. Settings that are unfolded move what is below them, and back when they are folded."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), f"A tight place, {page.look} [[sim: refuse]]"))
+    page.page.evaluate(UPPER_AND_WALL, 110)
+    place = page.page.evaluate("() => window.wall.pos[1]")
+    page.queue()
+    notes = page.page.locator(".nb-footer:has(.nb-price) .nb-notes")
+    expect(notes.get_by_role("button").first).to_be_attached()
+    page.page.wait_for_function(
+        "() => [...document.querySelectorAll('.nb-notes')].some((n) => n.scrollHeight > n.clientHeight)"
+    )
+    page.settle()
+    page.shoot("node-room-notes")
+    assert not page.page.evaluate(COVERED)
+    assert page.page.evaluate("() => window.wall.pos[1]") == place
+    page.page.locator(".nb-footer:has(.nb-price) .nb-more").click()
+    page.page.wait_for_function(SHOWN, arg="system_prompt")
+    page.settle()
+    page.shoot("node-room-unfolded")
+    assert not page.page.evaluate(COVERED)
+    assert page.page.evaluate("() => window.wall.pos[1]") > place
+    page.page.locator(".nb-footer:has(.nb-price) .nb-more").click()
+    page.page.wait_for_function("(place) => window.wall.pos[1] === place", arg=place)
+    assert not page.page.evaluate(COVERED)
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_all_pictures_of_a_run_are_on_its_node(canvas: Callable[..., Any], vue: bool) -> None:
+    """In a grid; one that is chosen has the size of the picture below it, not that of its preview."""
+    page = canvas(vue=vue)
+    prompt = f"Four at once, {page.look} [[sim: sizes]]"
+    page.load(prompted(text_to_image("onerouter"), prompt, num_images=4, resolution="1K"))
+    entry = page.queue()
+    (info,) = {output["nano_banana"][0] for output in entry["outputs"].values() if "nano_banana" in output}
+    sizes = [(image["width"], image["height"]) for image in json.loads(info)["images"]]
+    assert len(set(sizes)) == 4
+    if vue:
+        node = page.page.locator(".lg-node:has(.nb-choice)")
+        expect(node.get_by_test_id("image-grid").locator("img")).to_have_count(4)
+        expect(node.locator("img").locator("visible=true")).to_have_count(4)
+        page.shoot("all-pictures")
+        node.get_by_test_id("image-grid").get_by_role("button").nth(1).click()
+        expect(node.get_by_text(f"{sizes[1][0]} x {sizes[1][1]}").locator("visible=true")).to_have_count(1)
+    else:
+        page.page.wait_for_function(
+            """(sizes) => {
+                const images = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate').imgs ?? [];
+                return JSON.stringify(images.map((each) => [each.naturalWidth, each.naturalHeight])) === JSON.stringify(sizes);
+            }""",
+            arg=[list(size) for size in sizes],
+        )
+        page.shoot("all-pictures")
+    expect(page.page.locator(".nb-note").filter(has_text="4 pictures of 4 sizes")).to_be_visible()
+    assert page.complaints == []
+
+
 @BOTH_RENDERERS
 def test_the_caption_is_the_size_of_the_picture(canvas: Callable[..., Any], vue: bool) -> None:
     """And not that of the preview, which is at most 512 pixels wide."""
@@ -144,7 +259,9 @@ def test_the_caption_is_the_size_of_the_picture(canvas: Callable[..., Any], vue:
     width, height = info["images"][0]["width"], info["images"][0]["height"]
     assert width > 512
     if vue:
-        expect(page.page.locator(".lg-node:has(.nb-price)").get_by_text(f"{width} x {height}")).to_be_visible()
+        expect(
+            page.page.locator(".lg-node:has(.nb-price)").get_by_text(f"{width} x {height}").locator("visible=true")
+        ).to_have_count(1)
     else:
         page.page.wait_for_function(
             """(width) => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate')

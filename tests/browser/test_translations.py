@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,15 +150,25 @@ def test_help_is_shown_in_chinese(canvas: Callable[..., Any]) -> None:
     assert page.complaints == []
 
 
+RECORD_PROGRESS = """() => {
+    window.progress = [];
+    for (const line of document.querySelectorAll('.nb-progress'))
+        new MutationObserver(() => window.progress.push(line.textContent)).observe(line, { childList: true });
+}"""
+
+
 @pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host, vue: bool) -> None:
-    """The error and the notice of a run on the node, and the answer to a test of a key; `info` stays English."""
+    """How far a run is, its notice and its error on the node, and the answer to a test of a key; `info` stays English."""
     page = canvas(vue=vue, locale="zh")
     page.load(prompted(text_to_image("apiframe"), f"一只燕子 {page.look}", seed=7))
+    page.page.evaluate(RECORD_PROGRESS)
     entry = page.queue()
     shown = page.page.locator(".nb-footer")
     notice = shown.get_by_text("种子没有发送：APIFRAME (v1) 的 nano-banana-pro 不接受种子；换一个种子仍算新的请求")
     expect(notice).to_be_visible()
+    progress = page.page.evaluate("() => window.progress")
+    assert progress and all(re.match(r"已返回 [01] / 1 · .* 秒", text) for text in progress), progress
     page.shoot("notice")
     (info,) = next(each["nano_banana"] for each in entry["outputs"].values() if "nano_banana" in each)
     assert "The seed was not sent: APIFRAME (v1) takes none" in json.dumps(json.loads(info)["notices"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Iterator
 
@@ -38,6 +39,40 @@ def test_the_text_names_provider_model_numbers_and_seconds(bench: Bench, listene
         assert "OneRouter" in text and "nano-banana-2" in text and "0 of 3" in text and re.search(r"\b\d+ s\b", text)
     seconds = [int(found[1]) for text in waiting if (found := re.search(r"\b(\d+) s\b", text))]
     assert seconds == sorted(seconds) and seconds[-1] >= 1, "the seconds stand still"
+
+
+def test_the_page_is_told_the_same_with_what_it_needs_to_say_it(bench: Bench, listener: WsClient, tag: str) -> None:
+    """The text without the provider, the messages that it is made of, and the sizes of the pictures that are back."""
+    prompt_id = bench.host.queue_prompt(
+        _prompt(f"{tag} [[sim: slow=0.6]]", num_images=2, resolution="1K"), listener.client
+    )
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    texts = [text for _, text in (frame.data for frame in listener.of("text"))]
+    told = [frame.data for frame in listener.of("nano_banana.progress")]
+    assert [f"{each['who']}  \n{each['text']}" for each in told] == texts
+    assert all(each["node"] == "make" and each["messages"][each["text"]]["id"] == "run_progress.state" for each in told)
+    assert "run_progress.phase.waiting_for_the_answer" in json.dumps([each["messages"] for each in told])
+    info = json.loads(bench.host.get(f"/history/{prompt_id}")[prompt_id]["outputs"]["make"]["nano_banana"][0])
+    sizes = {(each["width"], each["height"]) for each in info["images"]}
+    assert told[0]["sizes"] == []
+    assert {(each["width"], each["height"]) for each in told[-1]["sizes"]} == sizes
+
+
+def test_what_the_node_shows_afterwards_is_the_outputs(bench: Bench, tag: str) -> None:
+    """A small file for each output picture, with the size of the picture, in the host's folder for temporary files."""
+    ran = bench.run(_prompt(f"{tag} [[sim: sizes]]", num_images=3, resolution="2K"))
+    output = ran.outputs["make"]
+    images = json.loads(output["nano_banana"][0])["images"]
+    previews = [json.loads(each) for each in output["nano_banana_previews"]]
+    assert [(each["width"], each["height"]) for each in previews] == [
+        (each["width"], each["height"]) for each in images
+    ]
+    for each in previews:
+        file = bench.host.base / "temp" / each["subfolder"] / each["filename"]
+        with Image.open(file) as shown:
+            assert max(shown.size) <= 1024
+            assert abs(shown.width / shown.height / (each["width"] / each["height"]) - 1) < 0.02
+    assert "images" not in output, "other programs would take the previews for results"
 
 
 def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: WsClient, tag: str) -> None:
