@@ -270,4 +270,5 @@ class Engine:
         `however_old`: the user has asked for it; otherwise calls that are older than some days are left alone.
         """
         self.orders.poke()
+        self.orders.delete_old_files()
         return Recovery(self.ledger, self._limiter, self._cache, self.resolver(), self.orders, however_old=however_old)

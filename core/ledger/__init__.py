@@ -8,6 +8,7 @@ the send, and so on until `mark_stored` or `mark_failed`.
     reservations    who sends which picture, within the spending caps (cap_check)
     call_steps      the steps of a paid call
     claims          calls of ended processes, and answers that are read again (kept_answers)
+    orders          pictures that were ordered together and are still to come
     ownership       which rows this process works on;  liveness: whether another process still runs
     image_store     pictures that are here;  results: their bytes on disk;  eviction: the size of that folder
     sidecar         the facts beside the bytes;  rebuild: a new journal from them

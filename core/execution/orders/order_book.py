@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...dialects.batch.gemini import KEPT_SECONDS
 from ...errors.messages import concat, joined, listed, msg
 from ...ledger import Claim
 from ...ledger.journal import Journal
@@ -71,6 +73,16 @@ class OrderBook:
             orders = list(self._open.values())
         for order in orders:
             order.poke()
+
+    def delete_old_files(self) -> None:
+        """Deletes what ended processes have left in the folder; younger files may be another process's."""
+        oldest = time.time() - KEPT_SECONDS
+        try:
+            for file in self._folder.iterdir() if self._folder.is_dir() else ():
+                if file.stat().st_mtime < oldest:
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            log.debug("old files of orders are left: %s", error)
 
     def _start(self, order: Order) -> Order:
         with self._lock:

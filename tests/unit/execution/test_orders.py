@@ -417,6 +417,16 @@ def test_without_its_key_an_order_waits(tmp_path: Path, doubles: Doubles) -> Non
     assert machine.home().images == 3
 
 
+def test_files_that_ended_processes_left_are_deleted_once_they_are_old(machine: Machine) -> None:
+    folder = machine.engine.home / "orders"
+    folder.mkdir(parents=True)
+    for name, age in (("old.requests", gemini.KEPT_SECONDS + 60), ("young.requests", 60.0)):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    machine.engine.recover()
+    assert [file.name for file in folder.iterdir()] == ["young.requests"]
+
+
 # ------------------------------------------------------------------------------------------------- memory
 
 
