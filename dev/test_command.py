@@ -45,7 +45,7 @@ IN_MEMORY = Path("/dev/shm")
 ENOUGH = 1 << 30
 """Bytes that have to be free there: the tests of units write about 100 MB."""
 FAILED, NO_TESTS = 1, 5
-"""pytest's exit codes when tests failed (a worker that crashes is another), and when it collected nothing."""
+"""pytest's exit codes when tests failed or a worker crashed, and when it collected nothing."""
 MOST_AGAIN = 3
 """How many failed browser tests at most run a second time: a busy machine can make the host's own frontend late."""
 REGISTRY_CLIENT = ("registry", "The registry's client")
@@ -134,13 +134,18 @@ def memory_folder(folder: Path = IN_MEMORY) -> Path | None:
     return folder if fits and not found.f_flag & getattr(os, "ST_NOEXEC", 0) else None
 
 
-def browser_failures(kept: Path) -> list[str]:
-    """The tests that pytest's cache names as failed, where they are few and all of the browser, else none."""
+def browser_failures(kept: Path, report: Path) -> list[str]:
+    """The tests that pytest's cache names as failed, where they are few and all of the browser, else none.
+
+    None either where pytest's JUnit report says that a worker crashed: what that had still to run was not run.
+    """
     try:
         failed = list(json.loads((kept / "v" / "cache" / "lastfailed").read_text("utf-8")))
+        crashed = "crashed while running" in report.read_text("utf-8")
     except FileNotFoundError:  # all tests passed, and the page that they make is stale
         return []
-    return failed if len(failed) <= MOST_AGAIN and all(name.startswith("tests/browser/") for name in failed) else []
+    few = len(failed) <= MOST_AGAIN and all(name.startswith("tests/browser/") for name in failed)
+    return failed if few and not crashed else []
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -210,10 +215,12 @@ class Stages:
         # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
         command: list[object] = [python or self._python, "-m", "pytest", f"--confcutdir={ROOT / 'tests'}", *rest]
         command += ["-rs", "--durations=10", "-o", f"cache_dir={kept}"]
+        report = self._scratch / f"{names[0]}.xml"
         shared = workers(names[0]) if whole else []
         stage = "tests/" + "+".join(names)
-        code = self.check(stage, [*command, *shared, *(f"tests/{name}" for name in names)], more)
-        if code == FAILED and whole and (failed := browser_failures(kept)):
+        folders = [f"tests/{name}" for name in names]
+        code = self.check(stage, [*command, *shared, f"--junitxml={report}", *folders], more)
+        if code == FAILED and whole and (failed := browser_failures(kept, report)):
             first = self.results.pop()
             self.check(stage, [*command, *failed], more)
             second = self.results.pop()

@@ -14,22 +14,25 @@ from pack.dev.test_command import Result, summary
 
 
 @pytest.mark.parametrize(
-    ("failed", "names"),
+    ("failed", "report", "names"),
     [
-        (["tests/browser/test_a.py::test_b[classic]"], ["tests/browser/test_a.py::test_b[classic]"]),
-        (["tests/browser/test_a.py::test_b", "tests/host/test_c.py::test_d"], []),
-        ([f"tests/browser/test_a.py::test_{number}" for number in range(4)], []),
-        ([], []),
+        (["tests/browser/test_a.py::test_b[classic]"], "", ["tests/browser/test_a.py::test_b[classic]"]),
+        (["tests/browser/test_a.py::test_b"], "worker 'gw0' crashed while running 'test_b'", []),
+        (["tests/browser/test_a.py::test_b", "tests/host/test_c.py::test_d"], "", []),
+        ([f"tests/browser/test_a.py::test_{number}" for number in range(4)], "", []),
+        ([], "", []),
     ],
 )
 def test_only_a_few_failures_of_the_browser_run_a_second_time(
-    failed: list[str], names: list[str], tmp_path: Path
+    failed: list[str], report: str, names: list[str], tmp_path: Path
 ) -> None:
-    assert test_command.browser_failures(tmp_path) == []
+    path = tmp_path / "report.xml"
+    assert test_command.browser_failures(tmp_path, path) == []
+    path.write_text(report)
     kept = tmp_path / "v" / "cache" / "lastfailed"
     kept.parent.mkdir(parents=True)
     kept.write_text(json.dumps(dict.fromkeys(failed, True)))
-    assert test_command.browser_failures(tmp_path) == names
+    assert test_command.browser_failures(tmp_path, path) == names
 
 
 PYTEST = """
@@ -39,6 +42,8 @@ again = [word for word in sys.argv if "::" in word]
 with open({calls!r}, "a") as calls:
     calls.write(" ".join(again) + "\\n")
 if not again:
+    (report,) = [pathlib.Path(word.partition("=")[2]) for word in sys.argv if word.startswith("--junitxml=")]
+    report.write_text("<testsuites/>")
     (cache / "v" / "cache").mkdir(parents=True)
     (cache / "v" / "cache" / "lastfailed").write_text(json.dumps({{"tests/browser/test_a.py::test_b": True}}))
 raise SystemExit({code} if again else 1)
@@ -63,11 +68,12 @@ def test_what_failed_in_the_browser_counts_as_it_ends_the_second_time(
     assert ("only at the second run: tests/browser/test_a.py::test_b" in summary(stages.results)) == (code == 0)
 
 
-def spread(folder: Path) -> tuple[int, str]:
-    """pytest's exit code and its last line, for a folder that workers share out."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(folder), *test_command.workers("unit")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return done.returncode, done.stdout.strip().splitlines()[-1]
+def spread(folder: Path) -> tuple[int, str, str]:
+    """pytest's exit code, its last line and its report, for a folder that workers share out."""
+    report = folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
+    done = subprocess.run([*command, *test_command.workers("unit")], cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout.strip().splitlines()[-1], report.read_text("utf-8")
 
 
 def test_hosts_share_a_machine_by_its_memory() -> None:
@@ -81,15 +87,15 @@ def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     (tmp_path / "test_b.py").write_text(
         "import pytest\n\ndef test_good(): pass\n\ndef test_not(): pytest.skip('no camera')\n"
     )
-    code, last = spread(tmp_path)
+    code, last, _ = spread(tmp_path)
     assert code == test_command.FAILED and "1 failed, 2 passed, 1 skipped" in last
 
 
 @pytest.mark.long
 def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
-    code, last = spread(tmp_path)
-    assert code not in (0, test_command.FAILED) and "1 failed" in last
+    code, last, report = spread(tmp_path)
+    assert code and "1 failed" in last and "crashed while running" in report
 
 
 LONG = """
