@@ -288,6 +288,32 @@ DROP = """([from, where]) => {
 }"""
 
 
+def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench) -> None:
+    """From the viewer: a node with the picture's content id, connected to the selected node; without one, it stands alone."""
+    page = canvas()
+    made(bench, "lapwing")
+    tiles = open_grid(page, "lapwing")
+    expect(tiles).to_have_count(1)
+    page.page.evaluate(TWO_EDITS)
+    for _ in range(2):
+        tiles.first.locator("a").click()
+        viewer = page.page.locator("dialog.nb-viewer")
+        page.shoot("conversation-action")
+        viewer.get_by_role("button", name="Continue this conversation").click()
+        expect(viewer).to_have_count(0)
+        page.page.evaluate("() => window.app.canvas.deselectAll()")
+    assert page.page.evaluate(LINKS) == [["left", []], ["right", ["conversation=NanoBananaConversation"]]]
+    ids = page.page.evaluate(
+        """() => window.app.graph.nodes.filter((node) => node.type === 'NanoBananaConversation').map((node) =>
+            node.widgets.find((widget) => widget.name === 'picture').value)"""
+    )
+    (found,) = bench.host.get("/nano_banana/results?query=lapwing")["results"]
+    assert ids == [found["content"]] * 2 and len(found["content"]) == 64
+    page.command("Comfy.Canvas.FitView")
+    page.shoot("conversation")
+    assert page.complaints == []
+
+
 def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[..., Any], bench: Bench) -> None:
     """From the viewer, which closes; twice, it takes the next socket; one undo takes one back."""
     page = canvas()
