@@ -7,6 +7,7 @@ modes here do nothing.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,8 @@ def replacing(file: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
 
     `sync`: they are on disk by then. Only one writer of a file at a time in a process. Raises OSError.
     """
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    # Containers that share a folder may have equal process ids, but not equal host names.
+    part = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}.part")
     try:
         with _open_new(part) as stream:
             yield stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 import tempfile
 import threading
@@ -89,7 +90,7 @@ def test_what_lies_where_it_is_written_is_not_followed(tmp_path: Path) -> None:
     """A left-over or planted part file neither widens the mode nor leads the key elsewhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("theirs")
-    (tmp_path / f"keys.json.{os.getpid()}.part").symlink_to(elsewhere)
+    (tmp_path / f"keys.json.{socket.gethostname()}.{os.getpid()}.part").symlink_to(elsewhere)
     write(tmp_path / "keys.json", b"{}")
     assert elsewhere.read_text() == "theirs" and not (tmp_path / "keys.json").is_symlink()
     assert (tmp_path / "keys.json").read_bytes() == b"{}"
