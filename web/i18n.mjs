@@ -32,6 +32,9 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
 }
 
+/** Sentences in a row: after a Chinese one there is no space. @param {string[]} parts */
+export const sentences = (...parts) => parts.filter(Boolean).reduce((text, part) => `${text}${text.endsWith("。") ? "" : " "}${part}`, "").trim();
+
 /** US dollars. @param {number | null | undefined} usd */
 export function money(usd) {
   if (usd === null || usd === undefined) return t("price.unknown");

@@ -1,6 +1,6 @@
 /** What a node shows of its last run: one line with the money, every notice, and what failed; of all elements of a list. */
 import { failureNote } from "./failure_note.mjs";
-import { money, t } from "./i18n.mjs";
+import { money, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
 /** @typedef {import("./node_notes.mjs").Note} Note */
@@ -95,9 +95,6 @@ function failedLines(infos, whole) {
     return numbers.length ? ofElements(numbers, text) : text;
   });
 }
-
-/** Sentences in a row: after a Chinese one there is no space. @param {string[]} parts */
-const sentences = (...parts) => parts.filter(Boolean).reduce((text, part) => `${text}${text.endsWith("。") ? "" : " "}${part}`);
 
 /** @param {number[]} numbers @param {string} text */
 const ofElements = (numbers, text) => t("run.of_elements", { n: numbers.length, elements: named(numbers), text });

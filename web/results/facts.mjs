@@ -1,5 +1,5 @@
 /** What is said about a result: its state, its price, its names. */
-import { money, t, when } from "../i18n.mjs";
+import { money, sentences, t, when } from "../i18n.mjs";
 import { localizedText } from "../messages.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -26,8 +26,8 @@ export function stateOf(result) {
   if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
   if (result.recoverable) return [t("state.recoverable"), "warn"];
   if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
-  if (result.in_doubt) return [`${t(result.asked_again ? "state.doubt_again" : "state.doubt")} ${localizedText(result.reason)}`.trim(), "bad"];
-  return [`${t("state.failed")} ${localizedText(result.reason)}`.trim(), "plain"];
+  if (result.in_doubt) return [sentences(t(result.asked_again ? "state.doubt_again" : "state.doubt"), localizedText(result.reason)), "bad"];
+  return [sentences(t("state.failed"), localizedText(result.reason)), "plain"];
 }
 
 /** Wire ids are long. @param {string} model */
