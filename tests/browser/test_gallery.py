@@ -345,18 +345,18 @@ def test_a_picture_is_dragged_onto_the_canvas(canvas: Callable[..., Any], bench:
     assert page.page.evaluate(DROP, [tile, [450, 160]]), "the browser lets it be dropped"
     page.page.wait_for_function(count, arg=1)
     assert page.page.evaluate(LINKS) == [["left", ["images.image_1=LoadImage"]], ["right", []]]
-    page.page.evaluate(DROP, [tile, [700, 900]])
+    page.page.evaluate(DROP, [tile, [960, 900]])
     page.page.wait_for_function(count, arg=2)
     new = """() => {
         const node = window.app.graph.nodes.at(-1);
         return [...node.pos, node.widgets.find((widget) => widget.name === 'image').value];
     }"""
     x, y, name = page.page.evaluate(new)
-    assert (x, y) == (pytest.approx(540, abs=2), pytest.approx(740, abs=2)) and name.startswith("nano_banana_")
+    assert (x, y) == (pytest.approx(800, abs=2), pytest.approx(740, abs=2)) and name.startswith("nano_banana_")
     page.page.evaluate(
         "() => { window.app.graph.nodes.at(-1).widgets.find((w) => w.name === 'image').value = 'other.png'; }"
     )
-    page.page.evaluate(DROP, [tile, [560, 760]])
+    page.page.evaluate(DROP, [tile, [820, 760]])
     page.page.wait_for_function(f"(name) => ({new})()[2] === name", arg=name)
     assert page.page.evaluate(f"() => ({count})(2)")
     assert page.complaints == []
