@@ -1,8 +1,8 @@
 """Local edits and alignment on real photographs: errors of registration, sharpness, seconds and memory.
 
-Run by `python3 dev.py bench local_edits`. The photographs are scikit-image's samples where it is installed, else the
-pictures of the folder that the variable PHOTOS names; nothing of them is shipped. With the variable PICTURES the pair of
-docs/local-edits.md is written into that folder.
+Run by `python3 dev.py bench local_edits`, which installs scikit-image beside everything else for the photographs in it, or
+takes those of the folder that the variable PHOTOS names; nothing of them is shipped. With the variable PICTURES the pair
+of docs/local-edits.md is written into that folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -28,23 +29,32 @@ from pack.nodes.align import Movement, movement, put_right
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
 from pack.tests.moved_pictures import error_at_corners, moved_view, tensor
+from pack.tests.repeating_pictures import KINDS, repeating
 from PIL import Image
 
-SAMPLES = ("astronaut", "chelsea", "coffee", "rocket", "retina", "hubble_deep_field")
+SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "retina.jpg",
+           "rocket.jpg")  # fmt: skip
+"""scikit-image's photographs, by which the constants of registration were chosen."""
+OTHERS = ("brick.png", "camera.png", "cell.png", "clock_motion.png", "coins.png", "grass.png", "gravel.png", "ihc.png",
+          "moon.png", "page.png")  # fmt: skip
+"""Pictures of scikit-image by which nothing was chosen."""
 GOOGLE = BUILT_IN["google"]
 MAX_ERROR = 0.25
 
 
-def photographs() -> dict[str, Image.Image]:
-    """The photographs by name. Raises SystemExit where there are none."""
-    folder = os.environ.get("PHOTOS")
-    if folder:
-        return {path.stem: Image.open(path).convert("RGB") for path in sorted(Path(folder).iterdir())}
-    try:
-        from skimage import data
-    except ImportError:
-        raise SystemExit("install scikit-image, or name a folder with photographs in the variable PHOTOS") from None
-    return {name: Image.fromarray(getattr(data, name)()) for name in SAMPLES}
+def photographs(names: Sequence[str]) -> dict[str, Image.Image]:
+    """The photographs by name: those of scikit-image in the folder PHOTOS, or all that are in a folder without any of them.
+
+    Raises SystemExit where there are none.
+    """
+    folder = Path(os.environ.get("PHOTOS", ""))
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    paths = paths or [path for path in sorted(folder.iterdir()) if path.suffix in (".png", ".jpg", ".jpeg", ".webp")]
+    if not os.environ.get("PHOTOS") or not paths:
+        raise SystemExit(
+            "name a folder with photographs in the variable PHOTOS, or run `python3 dev.py bench local_edits`"
+        )
+    return {path.stem: Image.open(path).convert("RGB") for path in paths}
 
 
 def view(picture: Image.Image, moved: Movement) -> torch.Tensor:
@@ -61,39 +71,90 @@ def redrawn(picture: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
     return tensor(Image.open(out))
 
 
-def accuracy(photos: dict[str, Image.Image]) -> int:
+@dataclass
+class Errors:
+    """What registration made of a set of known movements."""
+
+    errors: list[float] = field(default_factory=list)
+    """px at the worst corner, of those that were trusted."""
+    count: int = 0
+
+    def add(self, original: torch.Tensor, result: torch.Tensor, moved: Movement, *, with_scale: bool) -> None:
+        self.count += 1
+        found = movement(original, result, with_scale=with_scale)
+        if found is not None and found.is_trusted:
+            height, width = original.shape[:2]
+            self.errors.append(error_at_corners(found, moved, width, height))
+
+    def line(self, table: Table, name: str, bar: float = MAX_ERROR) -> None:
+        if not self.errors:
+            table.line(name, 0, bar, " px", note=f"none of {self.count} trusted")
+            return
+        middle, most = np.percentile(self.errors, (50, 99))
+        trusted = f"trusted {len(self.errors)} of {self.count}"
+        table.line(name, max(self.errors), bar, " px", note=f"p50 {middle:.3f}, p99 {most:.3f}, {trusted}")
+
+
+def accuracy(photos: dict[str, Image.Image], title: str, seed: int, rounds: int) -> int:
     """Known movements of each photograph, with none, a quarter and half of it replaced by another one."""
-    table = Table("registration: worst error at a corner over all photographs, px")
-    random = np.random.default_rng(0)
+    table = Table(f"registration of {title}: worst error at a corner, px")
+    random = np.random.default_rng(seed)
     names = list(photos)
     for with_scale in (False, True):
         for part in (0.0, 0.25, 0.5):
-            errors, trust = [], []
-            for index, name in enumerate(names * 4):
-                zoom = random.uniform(0.97, 1.03, 2) if with_scale else (1.0, 1.0)
-                moved = Movement(*random.uniform(-12, 12, 2), *zoom)
+            found = Errors()
+            for index, name in enumerate(names * rounds):
+                moved = any_movement(random, with_scale=with_scale)
                 original = view(photos[name], Movement(0, 0))
                 result = redrawn(view(photos[name], moved), random)
-                height, width = original.shape[:2]
-                other = photos[names[(index + 3) % len(names)]].resize((width, height))
-                across = int(width * part)
-                left = random.integers(0, width - across + 1)
-                result[:, left : left + across] = tensor(other)[:, left : left + across]
-                found = movement(original, result, with_scale=with_scale)
-                trust.append(found is not None and found.is_trusted)
-                if found is not None and found.is_trusted:
-                    errors.append(error_at_corners(found, moved, width, height))
+                replace_part(result, photos[names[(index + 3) % len(names)]], part, random)
+                found.add(original, result, moved, with_scale=with_scale)
             kind = "shift and scale" if with_scale else "shift"
-            note = f"median {np.median(errors):.3f}, trusted {sum(trust)} of {len(trust)}"
-            table.line(f"{kind}, {part:.0%} replaced", max(errors), MAX_ERROR, " px", note=note)
-    shares = [
-        found.share if (found := movement(_square(photos[a]), _square(photos[b]), with_scale=scale)) else 0.0
-        for a in names
-        for b in names
-        for scale in (False, True)
-        if a != b
-    ]
-    table.line("unrelated pictures: largest share of votes", max(shares), 0.2, "", note=f"{len(shares)} pairs")
+            found.line(table, f"{kind}, {part:.0%} replaced")
+    return table.end()
+
+
+def any_movement(random: np.random.Generator, *, with_scale: bool) -> Movement:
+    """Up to 12 px, and up to 3 % where it zooms."""
+    zoom = random.uniform(0.97, 1.03, 2) if with_scale else (1.0, 1.0)
+    return Movement(*random.uniform(-12, 12, 2), *zoom)
+
+
+def replace_part(result: torch.Tensor, other: Image.Image, part: float, random: np.random.Generator) -> None:
+    """Puts columns of another picture into `result`."""
+    height, width = result.shape[:2]
+    across = int(width * part)
+    left = random.integers(0, width - across + 1)
+    result[:, left : left + across] = tensor(other.resize((width, height)))[:, left : left + across]
+
+
+def repetitions(photos: dict[str, Image.Image], seed: int, rounds: int) -> int:
+    """Patterns with periods of 4 to 60 px, whole and with half replaced by a photograph: nothing wrong may be trusted."""
+    table = Table("registration of pictures that repeat themselves: worst error at a corner of what was trusted, px")
+    random = np.random.default_rng(seed)
+    others = list(photos.values())
+    for with_scale in (False, True):
+        for part in (0.0, 0.5):
+            found = Errors()
+            for kind in list(KINDS) * rounds:
+                moved = any_movement(random, with_scale=with_scale)
+                picture = repeating(kind, float(np.exp(random.uniform(np.log(4), np.log(60)))), 640, 480, random)
+                result = redrawn(view(picture, moved), random)
+                replace_part(result, others[random.integers(len(others))], part, random)
+                found.add(view(picture, Movement(0, 0)), result, moved, with_scale=with_scale)
+            kind = "shift and scale" if with_scale else "shift"
+            found.line(table, f"{kind}, {part:.0%} replaced")
+    return table.end()
+
+
+def unrelated(photos: dict[str, Image.Image]) -> int:
+    """Each photograph against each other one."""
+    table = Table("registration of unrelated pictures: how many are trusted")
+    pairs = [(a, b, scale) for a in photos for b in photos for scale in (False, True) if a != b]
+    found = [movement(_square(photos[a]), _square(photos[b]), with_scale=scale) for a, b, scale in pairs]
+    share = max(each.share for each in found if each is not None)
+    trusted = sum(each is not None and each.is_trusted for each in found)
+    table.line("trusted", trusted, 0, "", note=f"of {len(pairs)}; at most {share:.0%} of their parts agree")
     return table.end()
 
 
@@ -238,7 +299,14 @@ def save(frame: torch.Tensor, path: Path) -> None:
 
 
 def tables(photos: dict[str, Image.Image]) -> Iterator[int]:
-    yield accuracy(photos)
+    others = photographs(OTHERS)
+    yield accuracy(photos, "the photographs that its constants were chosen by", 0, 4)
+    print()
+    yield accuracy(others, "other pictures", 1, 2)
+    print()
+    yield repetitions(photos, 2, 1)
+    print()
+    yield unrelated(photos)
     print()
     yield seconds(photos)
     print()
@@ -248,7 +316,7 @@ def tables(photos: dict[str, Image.Image]) -> Iterator[int]:
 
 
 def main() -> int:
-    photos = photographs()
+    photos = photographs(SAMPLES)
     if folder := os.environ.get("PICTURES"):
         drift(photos, Path(folder))
         return 0
