@@ -349,9 +349,13 @@ class NodeProgress:
         preview: Any = None,
         *,
         facts: dict[str, Any] | None = None,
+        keep_size: bool = False,
         force: bool = False,
     ) -> None:
-        """Shows text and a bar, at most four times a second unless `force`; a preview (small RGB PIL image) at once."""
+        """Shows text and a bar, at most four times a second unless `force`; a preview (small RGB PIL image) at once.
+
+        `keep_size`: the host enlarges the preview to its own limit otherwise.
+        """
         now = time.monotonic()
         if preview is None and not force and now - self._last < _PROGRESS_SECONDS:
             return
@@ -359,7 +363,9 @@ class NodeProgress:
         self.set_text(text, facts)
         if self._api is not None and self._node:
             try:
-                await self._api.execution.set_progress(done, total, node_id=self._node, preview_image=preview)
+                await self._api.execution.set_progress(
+                    done, total, node_id=self._node, preview_image=preview, ignore_size_limit=keep_size
+                )
             except Exception:
                 log.debug("progress could not be shown", exc_info=True)
                 self._api = None

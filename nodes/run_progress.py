@@ -46,7 +46,7 @@ class RunProgress:
 
     async def _show(self, *, last: bool = False) -> None:
         now = combined_progress([run.progress for run in self._runs])
-        preview = await self._next_preview()
+        preview, is_draft = await self._next_preview()
         sizes = {each.pixels.shape[:2] for each in self._results().values()}
         # A run that brought nothing shows no price: the message about it has the money.
         state = _state_text(now, with_price=not last or bool(now.completed))
@@ -60,20 +60,21 @@ class RunProgress:
         }
         # Two spaces before the line break: one of the frontend's renderers reads Markdown, and would join the lines.
         text = f"{who}  \n{state}"
-        await self._display.show(text, now.completed, now.total, preview, facts=facts, force=last)
+        # A draft stays small, so that nobody takes it for the result.
+        await self._display.show(text, now.completed, now.total, preview, facts=facts, keep_size=is_draft, force=last)
 
-    async def _next_preview(self) -> Image.Image | None:
-        """A result that was not shown yet; without one a draft of a picture that is still awaited."""
+    async def _next_preview(self) -> tuple[Image.Image | None, bool]:
+        """A result that was not shown yet, else a draft of a picture that is still awaited; and whether it is a draft."""
         results = self._results()
         if new := next((number for number in results if number not in self._shown), None):
             self._shown.add(new)
-            return await comfyui.in_thread(lambda: preview_of(results[new].pixels, PREVIEW_SIDE))
+            return await comfyui.in_thread(lambda: preview_of(results[new].pixels, PREVIEW_SIDE)), False
         drafts = {name: data for run in self._runs for name, data in run.drafts.items()}
         name = next((name for name in drafts if name not in self._drafts), None)
         if name is None:
-            return None
+            return None, False
         self._drafts.add(name)
-        return await comfyui.in_thread(lambda: _draft_preview(drafts[name]))
+        return await comfyui.in_thread(lambda: _draft_preview(drafts[name])), True
 
     def _results(self) -> dict[int, ResultImage]:
         """The pictures that are here, by their number among all of the runs, from 1."""

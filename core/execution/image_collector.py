@@ -139,10 +139,12 @@ class ImageCollector:
         if on_disk:
             image = replace(image, file=self._journal.file_name(number), uid=self._journal.uid(number))
         status.outcome.images[number] = image
+        # Before it counts as stored: whoever waits for it wants the drafts, too.
+        image = replace(image, drafts=self._drafts(transport, number, found.drafts))
         reader = self._journal.reader(number) if on_disk else None
         if self._store(number, usd, on_disk) and reader is not None:
             image = replace(image, read=reader)
-        status.outcome.images[number] = replace(image, drafts=self._drafts(transport, number, found.drafts))
+        status.outcome.images[number] = image
 
     def _drafts(self, transport: Transport, number: int, drafts: Sequence[ImageRef]) -> tuple[ResultImage, ...]:
         """Stores what the model drew before a picture. What can't be used of it is left out: it cost nothing."""

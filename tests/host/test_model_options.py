@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from pack.tests.host.all_providers import all_providers
-from pack.tests.host.graph_parts import frames, infos, list_of
+from pack.tests.host.graph_parts import frames
 from pack.tests.host.kit import Bench, Ran, node
+from pack.tests.host.test_lists import infos, list_of
+from pack.tests.host.ws_client import WsClient, ws_client
+from PIL import Image
 
 Graph = dict[str, Any]
 GREYS = [0x77, 0x87]
@@ -128,3 +132,63 @@ def test_offline_has_drafts_to_try_them_with(bench: Bench, tag: str) -> None:
     (picture,), drafts = ran.images(), ran.images("drafts")
     assert len(drafts) == 2 and {draft.shape[0] * 2 for draft in drafts} == {picture.shape[0]}
     assert all(np.array_equal(draft[..., 0], draft[..., 1]) for draft in drafts)
+
+
+# ---------------------------------------------------------------------------------------------- while it is drawn
+
+
+@pytest.fixture
+def listener(bench: Bench) -> Iterator[WsClient]:
+    with ws_client(bench.host) as listening:
+        yield listening
+
+
+def watched(tag: str, *, linked: bool) -> Graph:
+    """A picture that the double holds back, behind a draft."""
+    graph = {
+        "config": node("ProviderConfig", provider="google"),
+        "make": node("NanoBananaGenerate", prompt=f"{tag} [[sim: pause]]", provider=["config", 0]),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
+    return {**graph, "drafts": node("PreviewImage", images=["make", 4])} if linked else graph
+
+
+def test_a_draft_is_small_on_the_node_before_the_picture_is_there(bench: Bench, listener: WsClient, tag: str) -> None:
+    """The picture comes only after the draft was seen."""
+    prompt_id = bench.host.queue_prompt(watched(tag, linked=True), listener.client)
+    draft = Image.open(io.BytesIO(listener.wait(lambda frame: frame.kind == "preview").data))
+    assert draft.convert("RGB").getpixel((1, 1)) == (GREYS[0],) * 3 and max(draft.size) <= 192
+    listener.wait_text("a draft is here")
+    assert listener.of("execution_success") == []
+    bench.doubles.release()
+    assert listener.wait_end(prompt_id).kind == "execution_success"
+    last = Image.open(io.BytesIO(listener.of("preview")[-1].data))
+    assert max(last.size) > 192, "the picture takes the draft's place"
+
+
+@pytest.mark.parametrize(("whole_events", "status"), [(0, "error"), (2, "error"), (3, "success")])
+def test_a_broken_stream_is_paid_once(bench: Bench, tag: str, whole_events: int, status: str) -> None:
+    """A lost answer is asked about before it is paid again; a picture that had come whole is the result."""
+    prompt = f"{tag} [[sim: small cut={whole_events}]]"
+    ran = with_drafts(bench, prompt)
+    assert ran.status == status and bench.paid(tag) == 1
+    if status == "success":
+        assert shades(ran) == GREYS[:1] and len(ran.images()) == 1
+        assert [notice for notice in ran.info()["notices"] if "broke off" in notice]
+        return
+    assert "provider may have charged for it" in ran.error
+    again = with_drafts(bench, prompt)
+    assert again.status == "error" and bench.paid(tag) == 1, again.error
+
+
+def test_cancel_in_the_middle_of_a_stream_loses_nothing(bench: Bench, listener: WsClient, tag: str) -> None:
+    """The host is interrupted at once; the picture lands in the store, and the next run takes it from there."""
+    graph = watched(tag, linked=True)
+    prompt_id = bench.host.queue_prompt(graph, listener.client)
+    listener.wait_text("a draft is here")
+    bench.host.post("/interrupt", {})
+    assert listener.wait_end(prompt_id).kind == "execution_interrupted"
+    bench.doubles.release()
+    ran = bench.run(graph)
+    assert ran.status == "success", ran.error
+    assert bench.paid(tag) == 1 and shades(ran) == GREYS[:1]

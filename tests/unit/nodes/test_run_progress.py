@@ -16,6 +16,9 @@ from pack.nodes import run_progress
 from pack.nodes.run_progress import DRAFT_SIDE, PREVIEW_SIDE, RunProgress
 from PIL import Image
 
+kept: list[bool] = []
+"""Whether each preview keeps its size."""
+
 
 @dataclass
 class Task:
@@ -35,14 +38,18 @@ class PlayedRun:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The previews, in the order in which the node gets them."""
     previews: list[Any] = []
+    kept.clear()
 
     class Display:
         def __init__(self, node_id: str | None) -> None:
             pass
 
-        async def show(self, text: str, done: int, total: int, preview: Any = None, *, force: bool = False) -> None:
+        async def show(
+            self, text: str, done: int, total: int, preview: Any = None, *, keep_size: bool, **more: Any
+        ) -> None:
             if preview is not None:
                 previews.append(preview)
+                kept.append(keep_size)
 
     monkeypatch.setattr(run_progress.comfyui, "NodeProgress", Display)
     monkeypatch.setattr(run_progress.comfyui, "interrupted", lambda: False)
@@ -75,6 +82,7 @@ def test_each_draft_is_shown_once_and_smaller_than_a_result(shown: list[Any]) ->
     run.drafts, run.tasks = {}, [Task(ResultImage(np.zeros((1024, 1024, 3), np.uint8), "png", bytes))]
     updated(progress)
     assert len(shown) == 3 and max(shown[-1].size) == PREVIEW_SIDE
+    assert kept == [True, True, False], "the host would enlarge a draft to the size of a result"
 
 
 def test_a_result_is_shown_before_the_draft_of_another(shown: list[Any]) -> None:
