@@ -45,12 +45,15 @@ onHostSetting(drawAgain);
 /** @param {Comfy.Node} node @param {any} Badge */
 function badgeOf(node, Badge) {
   const changed = store().nanoBananaPrices;
-  const text = changed === undefined ? "" : (texts.get(node) ?? "");
+  // Nodes 2.0 keep the badges of a node that another one with the same id has replaced.
+  const graph = app.canvas?.graph;
+  const shown = /** @type {Comfy.Node} */ ((isVue() && (!node.graph || node.graph === graph) && graph?.getNodeById(node.id)) || node);
+  const text = changed === undefined ? "" : (texts.get(shown) ?? "");
   const hidden = hostSetting("Comfy.NodeBadge.ShowApiPricing") === false;
   const light = hostSetting("Comfy.ColorPalette") === "light";
   const badge = new Badge({ text: hidden ? "" : text, fgColor: light ? "#222" : "#fff", bgColor: light ? COLOUR.light : COLOUR.dark });
   // A badge with that icon inside of a subgraph would make the subgraph node one with "Partner Nodes".
-  if (badge.text && isVue() && node.graph === app.canvas?.graph) badge.icon = iconOfHost() ?? badge.icon;
+  if (badge.text && isVue() && shown.graph === graph) badge.icon = iconOfHost() ?? badge.icon;
   return badge;
 }
 

@@ -157,4 +157,19 @@ def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable
         expect(page.page.locator(".nb-choice")).to_have_count(0)
         expect(header.get_by_text("$0.24", exact=True)).to_be_visible()
     page.shoot("collapsed")
+    page.page.evaluate(
+        """() => {
+            const graph = window.app.graph;
+            const { id } = graph.nodes.find((node) => node.type === 'NanoBananaGenerate');
+            graph.clear();
+            const node = window.LiteGraph.createNode('NanoBananaGenerate');
+            node.id = id;
+            graph.add(node);
+        }"""
+    )
+    page.choose("NanoBananaGenerate", "prompt", f"Another node in its place, {page.look}")
+    page.choose("NanoBananaGenerate", "num_images", 2)
+    page.page.wait_for_function(f"() => ({badge})().endsWith('$0.16')")
+    if vue:
+        expect(header.get_by_text("$0.16", exact=True)).to_be_visible()
     assert page.complaints == []
