@@ -24,7 +24,7 @@ TRUSTED_VOTES = 4
 _RIVAL_SHARE = 0.7
 """Votes for another movement, as a part of those for the found one, from which nothing says which of the two is right."""
 TRUSTED_LEAD = 2.0
-"""Least difference by another movement, in that by the found one: patterns reach 0.7, photographs with half replaced 2.9."""
+"""Least difference by the best other movement, in multiples of that by the found one: about 1 where a picture repeats."""
 TRUSTED_ERROR = 0.1
 """Largest standard error in px at the size of measurement: photographs with half replaced reach 0.09."""
 _NOISE = 20
