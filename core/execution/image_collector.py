@@ -42,10 +42,19 @@ class ImageCollector:
     """Collects the pictures of one call into its outcome."""
 
     def __init__(
-        self, status: CallStatus, journal: CallJournal, ask_again: Callable[[], Done], unwatched: Callable[[], bool]
+        self,
+        status: CallStatus,
+        journal: CallJournal,
+        ask_again: Callable[[], Done],
+        unwatched: Callable[[], bool],
+        age: Callable[[], float] | None = None,
     ) -> None:
-        """`ask_again` asks for the accepted task once more. `unwatched`: whether no run is there to take a picture."""
+        """`ask_again` asks for the accepted task once more. `unwatched`: whether no run is there to take a picture.
+
+        `age`: seconds for which the provider has kept the picture, since the paid request where it is None.
+        """
         self._status, self._journal, self._ask_again, self._unwatched = status, journal, ask_again, unwatched
+        self._age = age or (lambda: status.age)
         self._messages = FailureMessages(status.target)
         self._turn: ModelTurn | None = None
         """The answer as it goes back in a conversation."""
@@ -96,7 +105,7 @@ class ImageCollector:
                     self._collect_one(transport, number, found[number], usd)
             except DownloadFailed as error:
                 money = status.advance_picture(
-                    number, NotDownloaded(status.age, gone=error.gone, forbidden=error.forbidden)
+                    number, NotDownloaded(self._age(), gone=error.gone, forbidden=error.forbidden)
                 )
                 url = found[number].url
                 status.outcome.failures[number] = self._messages.not_downloaded(error, url, task_id, money)
@@ -163,7 +172,7 @@ class ImageCollector:
         """Marks a picture as stored; False where that could not be written."""
         stored = on_disk and self._journal.store(number, usd, read=not self._unwatched())
         # An image that is not stored may still be in the outcome; it can be fetched again where the provider has it.
-        self._status.advance_picture(number, BytesStored() if stored else NotStored(self._status.age))
+        self._status.advance_picture(number, BytesStored() if stored else NotStored(self._age()))
         return stored
 
     def _too_large(self, number: int, why: str, usd: float | None, on_disk: bool) -> NanoBananaError:

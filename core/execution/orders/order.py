@@ -188,8 +188,8 @@ class Order:
             self._journal.close(run_detached=self.settled.is_set() and not self.was_cancelled)
             status.phase = "ended"
             self._source = None  # type: ignore[assignment]  # the references may be large
-            self.settled.set()
             self.done.set()
+            self.settled.set()  # after `done`: whoever waits for it must not take an order that has failed for a placed one
             self._ended(self)
 
     def _place(self, sender: OrderSender) -> str:
@@ -228,12 +228,15 @@ class Order:
         while True:
             if self._cancel.is_set() and not self.was_cancelled:
                 self._request_cancel(sender, batch)
+            begun = time.monotonic()
             unknown = unknown + 1 if self._look(sender, batch, unknown) else 0
             if self._has_collected:
                 return
             if self._status.age > gemini_batch.KEPT_SECONDS:
                 raise self._messages.out_of_time(batch, self._status.advance(OutOfTime(self._status.age)))
             self._wait(pause)
+            while unknown and (remaining := begun + pause - time.monotonic()) > 0:
+                self._wait(remaining)  # in full: looks in quick succession must not make an order count as lost
             pause = FIRST_PAUSE if self._cancel.is_set() and not self.was_cancelled else min(pause * 1.5, LONGEST_PAUSE)
 
     def _look(self, sender: OrderSender, batch: str, unknown: int) -> bool:

@@ -36,8 +36,10 @@ def cancel_own(order: Order) -> Cancelled:
     """An order that this process waits for."""
     order.cancel()
     ended = order.done.wait(CANCEL_SECONDS)
-    if order.was_cancelled:
-        pictures = len(order.numbers) - order.stored
+    if order.was_cancelled and not ended:
+        return Cancelled(True, False, msg("order.is_being_cancelled", provider=order.target.spec.label))
+    pictures = len(order.numbers) - order.stored
+    if order.was_cancelled and pictures:
         count = msg("count.one_picture") if pictures == 1 else msg("count.pictures", count=pictures)
         return Cancelled(True, ended, msg("order.was_cancelled", count=count, provider=order.target.spec.label))
     if ended:
@@ -62,5 +64,4 @@ def cancel_elsewhere(order: OpenOrder, target: Target, cache: ProviderCache) -> 
     if not reply.ok:
         refused = FailureMessages(target).error(gemini_batch.failure(job, reply), "no")
         return Cancelled(False, False, key.scrub_error(refused).what)
-    count = msg("count.one_picture") if order.pictures == 1 else msg("count.pictures", count=order.pictures)
-    return Cancelled(True, False, msg("order.was_cancelled", count=count, provider=label))
+    return Cancelled(True, False, msg("order.is_being_cancelled", provider=label))

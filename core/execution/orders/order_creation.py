@@ -224,11 +224,17 @@ class OrderCreation:
     def _found_or(self, error: Callable[..., NanoBananaError]) -> str:
         """The order's name by the provider's list; else raises `error` of what the request may have cost."""
         for pause in SEARCH_PAUSES:
-            self._wait(pause)
+            self._rest(pause)
             if found := self._search():
                 log.info("an order whose answer was lost was found at %s", self._status.target.spec.label)
                 return found
         raise error(self._status.advance(NotInList(self._status.age)))
+
+    def _rest(self, seconds: float) -> None:
+        """Pauses in full: the list may show a new order late, however often somebody asks for a look meanwhile."""
+        end = time.monotonic() + seconds
+        while (remaining := end - time.monotonic()) > 0:
+            self._wait(remaining)
 
     def _search(self) -> str:
         """The name of the order in the provider's list, "" where it isn't there. Waits while the list can't be asked."""

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,12 @@ import pytest
 from dialect_driver import QUICK_SPECS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.dialects.base.step import Reply
+from pack.core.dialects.base.step import Job, Reply
 from pack.core.dialects.batch import gemini
 from pack.core.engine import Engine
-from pack.core.errors import Impossible
-from pack.core.execution.orders import order, order_creation
-from pack.core.execution.orders.order_book import OrderEnd
+from pack.core.errors import Impossible, LedgerFailed
+from pack.core.execution.orders import order, order_cancel, order_creation
+from pack.core.execution.orders.order_book import OrderBook, OrderEnd
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
 from pack.core.ledger import RunContext
@@ -274,6 +276,137 @@ def test_an_order_that_the_provider_forgot_is_asked_about(machine: Machine) -> N
     machine.doubles._router.batches.clear()
     end = machine.home()
     assert end.failed == 1 and machine.state_of("a fox") == ["unknown"]
+
+
+def test_a_list_that_lags_is_waited_for_however_often_somebody_asks(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that is hurried would find nothing, and the pictures would be ordered and paid again."""
+    monkeypatch.setattr(order_creation, "SEARCH_PAUSES", (0.0, 0.6))
+    read, searched = gemini.batches_of_page, list[float]()
+
+    def lagging(reply: Reply) -> Any:
+        searched.append(time.monotonic())
+        machine.engine.recover()
+        return read(reply) if searched[-1] > searched[0] + 0.4 else ({}, "")
+
+    monkeypatch.setattr(gemini, "batches_of_page", lagging)
+    machine.doubles.fault("drop=headers times=1", provider="google", match=NAME)
+    assert machine.run("a fox").tasks[0].order
+    assert machine.home().images == 1 and machine.orders() == 1
+
+
+def test_an_order_does_not_count_as_lost_sooner_because_somebody_asks(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(order, "LONGEST_PAUSE", 0.1)
+    read, looks = gemini.failure, list[float]()
+
+    def asked(job: Job, reply: Reply) -> Any:
+        looks.append(time.monotonic())
+        machine.engine.orders.poke()
+        return read(job, reply)
+
+    monkeypatch.setattr(gemini, "failure", asked)
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    machine.run("a fox")
+    machine.doubles._router.batches.clear()
+    assert machine.home().failed == 1
+    assert looks[-1] - looks[0] > 0.3
+
+
+def test_answers_without_keys_keep_their_places_past_one_that_can_not_be_read(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a picture would be kept as that of another prompt."""
+    monkeypatch.setattr(order_creation, "INLINE_ANSWERS", 0)
+    read, lines = gemini.answer_of_line, list[bytes]()
+
+    def keyless(job: Job, line: bytes) -> Any:
+        lines.append(line)
+        found = read(job, line)
+        return None if len(lines) == 2 or found is None else replace(found, key="")
+
+    monkeypatch.setattr(gemini, "answer_of_line", keyless)
+    machine.run("a fox", "a hare", "an owl")
+    end = machine.home()
+    assert (end.images, end.failed) == (2, 1)
+    states = [machine.state_of(prompt) for prompt in ("a fox", "a hare", "an owl")]
+    assert states == [["stored"], ["unknown"], ["stored"]]
+
+
+def test_answers_whose_reading_breaks_off_are_read_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order_creation, "INLINE_ANSWERS", 0)
+    read, lines = gemini.answer_of_line, list[bytes]()
+
+    def broken(job: Job, line: bytes) -> Any:
+        lines.append(line)
+        if len(lines) == 2:
+            raise OSError("the drive is gone")
+        return read(job, line)
+
+    monkeypatch.setattr(gemini, "answer_of_line", broken)
+    machine.run("a fox", "a hare", "an owl")
+    end = machine.home()
+    assert (end.images, end.failed, end.reasons) == (3, 0, ())
+    assert machine.doubles.request_log()["paid_images"] == 3
+
+
+def test_pictures_of_an_old_order_that_can_not_be_stored_now_are_fetched_later(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order may take two days, and its answers are there after that."""
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    placed = machine.engine.orders.find(machine.run("a fox").tasks[0].order)
+    assert placed is not None
+    placed._status.paid_at -= 30 * 3600
+
+    def full(fingerprint: str, data: bytes) -> None:
+        raise LedgerFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.engine.ledger, "write_incoming", full)
+        machine.doubles.finish_batches()
+        assert machine.home().failed == 1
+    assert machine.state_of("a fox") == ["accepted"]
+    machine.run("a fox")
+    assert machine.home(2).images == 1
+    assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 1
+
+
+def test_an_order_that_was_refused_never_looks_placed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(threading.Event):
+        def set(self) -> None:
+            super().set()
+            time.sleep(0.3)
+
+    start = OrderBook._start
+
+    def slowly(book: OrderBook, placed: order.Order) -> order.Order:
+        placed.settled = Slow()
+        return start(book, placed)
+
+    monkeypatch.setattr(OrderBook, "_start", slowly)
+    machine.doubles.fault("status=400", provider="google", match=NAME)
+    report = machine.run("a fox").report
+    assert len(report.failed) == 1 and report.usd == 0
+
+
+def test_what_a_cancelled_order_has_made_already_is_not_said_to_be_missing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    placed = machine.engine.orders.find(machine.run("a fox").tasks[0].order)
+    assert placed is not None
+    machine.doubles.switch("google", "batch_poll", 503)
+    placed.cancel()
+    until(lambda: placed.was_cancelled)
+    monkeypatch.setattr(order_cancel, "CANCEL_SECONDS", 0.0)
+    found = order_cancel.cancel_own(placed)
+    assert (found.cancelled, found.ended) == (True, False) and "are charged" in found.text
+    machine.doubles.switch("google", "batch_poll", 0)
+    machine.home()
 
 
 FAULTS = st.lists(
