@@ -43,9 +43,11 @@ def move(source: Journal, target: Database) -> tuple[int, Path]:
 
 def _copy_pictures(rows: list[dict[str, Any]], new: Connection) -> int:
     uids = [row["uid"] for row in rows]
-    # What the server knows from a sidecar is less than what the journal has; what it works on is newer.
-    from_sidecar = picture.c.uid.in_(uids) & (picture.c.state == "stored") & (picture.c.owner == "")
-    new.execute(delete(picture).where(from_sidecar))
+    # What the server knows from a sidecar, which names no call, is less than what the journal has. All else that it has is
+    # newer: after a first try it may have stored, or deleted, what the file still has as a task or as a picture.
+    complete = [row["uid"] for row in rows if row["state"] == "stored" and row["call"]]
+    from_sidecar = (picture.c.state == "stored") & (picture.c.call == "") & (picture.c.fingerprint != "")
+    new.execute(delete(picture).where(picture.c.uid.in_(complete) & from_sidecar))
     known = set(new.execute(select(picture.c.uid).where(picture.c.uid.in_(uids))).scalars())
     missing = [row | ({"owner": ""} if row["state"] in OPEN_STATES else {}) for row in rows if row["uid"] not in known]
     if missing:

@@ -86,6 +86,24 @@ def test_all_of_a_journal_is_moved_once(tmp_path: Path, address: PostgresAddress
     target.close()
 
 
+def test_what_the_farm_has_done_since_a_move_that_was_cut_off_stays(tmp_path: Path, address: PostgresAddress) -> None:
+    """The file kept its name, the farm has fetched an open task and deleted a picture, and the file is moved again."""
+    filled(tmp_path)
+    file = tmp_path / "journal.sqlite"
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    _, kept = move(open_journal(tmp_path, address=None), target.database)
+    kept.rename(file)
+    assert claim_one(target, "v1:task", can_resume=lambda *where: True) == "claimed"
+    target.write_incoming("v1:task", png(7))
+    target.mark_stored("v1:task", "", 0.03)
+    deleted = target.look_up(["v1:a"])["v1:a"].uid
+    assert History(target).forget([deleted]) == 1
+    move(open_journal(tmp_path, address=None), target.database)
+    assert target.look_up(["v1:task"])["v1:task"].read() == png(7)
+    assert not target.look_up(["v1:a"]) and History(target).picture(deleted) is None
+    target.close()
+
+
 def test_a_journal_in_use_stays_where_it_is(tmp_path: Path, address: PostgresAddress) -> None:
     """A ComfyUI that goes on writing into the file would pay what nobody sees."""
     process = another_process(tmp_path, "claim_one(journal); print('there', flush=True); input()")
