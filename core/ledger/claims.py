@@ -68,6 +68,11 @@ class StalledRows:
         queries.end_row(self._connection, row.uid, ending, reason, self._now)
         return "unresolved" if ending.state == "unknown" else "reserved"
 
+    @property
+    def uids(self) -> list[str]:
+        """The rows that this process has claimed."""
+        return list(self._uids.values())
+
     def release(self) -> None:
         """Stops holding the claimed pictures."""
         self._ownership.release(self._uids)

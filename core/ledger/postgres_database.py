@@ -48,6 +48,8 @@ _PREPARE = (
     f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
     f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    # The connection that shows that this process runs may be idle for days. Servers before version 14 don't know it.
+    "SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) <> '0'",
 )
 
 
@@ -199,6 +201,8 @@ class PostgresDatabase(Database):
             pool_timeout=BUSY_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,
+            # Stricter levels, which a server may have as its default, read what was there before the lock was waited for.
+            isolation_level="READ COMMITTED",
         )
         event.listen(engine, "connect", _prepare)
         return engine

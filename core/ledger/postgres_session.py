@@ -168,9 +168,9 @@ class PostgresSession:
     def _dispatch(self, message: str) -> None:
         try:
             sender, kind, payload = json.loads(message)
-        except ValueError:  # of somebody else
+            handler = self._handlers.get(kind)
+        except (ValueError, TypeError, RecursionError):  # of somebody else
             return
-        handler = self._handlers.get(kind)
         if handler is not None and sender != self.id:
             handler(str(payload))
 

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ..config.caps import Caps
-from ..errors import OverCap
+from ..errors import JournalAway, OverCap
 from . import cap_check, queries
 from .backlog import Backlog
 from .claims import CanResume, StalledRows
@@ -64,10 +64,13 @@ class Reservations:
                     self._results.check_free_space(len(new))
                     self._check_caps(connection, new, run_context, caps, now)
                     self._insert(connection, new, run_context, owner, now, reserved)
-        except BaseException:
+        except BaseException as error:
             if stalled is not None:
                 stalled.release()
             self._ownership.release(reserved)
+            if isinstance(error, JournalAway):
+                claimed = [] if stalled is None else stalled.uids
+                self._take_back_uncertain(owner, list(reserved.values()), claimed)
             raise
         reserve_result.claims = stalled.claims
         return reserve_result
@@ -111,6 +114,20 @@ class Reservations:
         for row in stalled:
             connection.execute(delete(picture).where(picture.c.uid == row.uid))
         return len(stalled)
+
+    def _take_back_uncertain(self, owner: str, reserved: Sequence[str], claimed: Sequence[str]) -> None:
+        """Takes back, once the journal is there, what was written where the connection ended during the commit.
+
+        The rows would belong to this process, which runs and doesn't work on them: all others would wait for them.
+        """
+
+        def write(connection: Connection) -> None:
+            own = picture.c.owner == owner
+            connection.execute(delete(picture).where(picture.c.uid.in_(reserved), picture.c.state == "reserved", own))
+            connection.execute(update(picture).where(picture.c.uid.in_(claimed), own).values(owner=""))
+
+        if reserved or claimed:
+            self._backlog.write(write)
 
     def _insert(
         self,

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.ledger.postgres_session import PostgresSession
 from postgres_server import PostgresServer
+from sqlalchemy import Connection
 
 SECRET = "hunter2/%40 ü"
 QUOTED = "hunter2%2F%2540%20%C3%BC"
@@ -212,6 +214,86 @@ def test_a_worker_that_was_taken_for_ended_sends_nothing_more_of_what_it_had_res
     other.mark_sent(["v1:a"], "call")
     worker.close()
     other.close()
+
+
+def test_a_reservation_whose_commit_was_cut_off_is_taken_back(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the journal, and the worker was told that the connection had ended: nobody would ever work on it."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    claim_one(other, "v1:task")
+    other.mark_sent(["v1:task"], "call")
+    other.mark_accepted(["v1:task"], {"task": "t-1"})
+    other.close()
+    other = opened(server, tmp_path / "b")
+    until(lambda: not server.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"))
+    genuine = worker.database.write
+
+    @contextmanager
+    def cut_off() -> Iterator[Connection]:
+        with genuine() as connection:
+            yield connection
+        monkeypatch.undo()
+        raise worker.database.away(ConnectionError("server closed the connection unexpectedly"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(worker.database, "write", cut_off)
+    wanted = [entry("v1:a"), entry("v1:task")]
+    with pytest.raises(JournalAway):
+        worker.reserve(wanted, run_context(), FREE, can_resume=lambda *where: True)
+    statuses = other.reserve(wanted, run_context(), FREE, can_resume=lambda *where: True).statuses
+    assert statuses == {"v1:a": "reserved", "v1:task": "claimed"}
+    worker.close()
+    other.close()
+
+
+def test_messages_of_others_on_the_channel_end_no_session(server: PostgresServer, tmp_path: Path) -> None:
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    session: Any = worker.ownership._own_liveness()
+    kept, told = session._connection, threading.Event()
+    worker.database.on("last", lambda payload: told.set())
+    for message in ("5", "null", "no JSON", '["x", [], "y"]', '["x"]', "[" * 7000, '["x", "last", ""]'):
+        server.run(f"NOTIFY nano_banana, '{message}'")
+    assert told.wait(60) and session._connection is kept
+    worker.close()
+
+
+# ------------------------------------------------------------------------------------- defaults of the server
+
+
+def test_a_stricter_isolation_level_of_the_server_lets_nobody_pay_twice(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a snapshot from before its wait for the lock, a worker would not see what the one before it has reserved."""
+    server.run("ALTER ROLE farm SET default_transaction_isolation = 'repeatable read'")
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    other.ownership.id  # noqa: B018  # it is connected, and has read
+    other.look_up(["v1:a"])
+    statuses: list[str] = []
+    waiter = threading.Thread(target=lambda: statuses.append(claim_one(other)))
+    genuine = worker._reservations._insert
+
+    def insert_while_the_other_waits(*arguments: Any) -> None:
+        waiter.start()
+        until(lambda: server.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        genuine(*arguments)
+
+    monkeypatch.setattr(worker._reservations, "_insert", insert_while_the_other_waits)
+    assert claim_one(worker) == "reserved"
+    waiter.join()
+    assert statuses == ["busy"]
+    worker.close()
+    other.close()
+
+
+def test_a_server_that_ends_idle_sessions_does_not_end_a_worker_s(server: PostgresServer, tmp_path: Path) -> None:
+    """A worker that has nothing to do for long would be taken for ended."""
+    server.run("ALTER ROLE farm SET idle_session_timeout = '1h'")
+    worker = opened(server, tmp_path / "a")
+    kept = worker.database.connect()  # as a session does
+    assert kept.exec_driver_sql("SHOW idle_session_timeout").scalar() == "0"
+    kept.close()
+    worker.close()
 
 
 # ---------------------------------------------------------------------------------------------------------- many workers
