@@ -119,7 +119,7 @@ class Gemini(BaseDialect):
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
-        if _broke_off(state, value):
+        if _broke_off(state, value) and not _says_why(value):
             why = msg("gemini.stream_broke_off")
             return Failed(ProviderFailure("unreadable", why, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
@@ -228,8 +228,13 @@ def _broke_off(state: State, value: dict[str, Any]) -> bool:
     """Whether a stream that was asked for has ended before the last event."""
     candidates = gemini_errors.objects(value, "candidates")
     ended = all(gemini_errors.text_of(each, "finishReason") != BROKEN_OFF for each in candidates)
-    says_why = any(gemini_errors.named(value, name) for name in ("promptFeedback", "error"))
-    return _streams(state) and not says_why and not (ended and candidates)
+    return _streams(state) and not (ended and candidates)
+
+
+def _says_why(value: dict[str, Any]) -> bool:
+    """Whether an answer without a picture names a reason. The feedback on a prompt may be nothing but ratings."""
+    feedback = gemini_errors.named(value, "promptFeedback")
+    return bool(gemini_errors.text_of(feedback, "blockReason") or gemini_errors.named(value, "error"))
 
 
 def _announce_upload(job: Job, state: State, uploaded: NewUpload | None) -> Send:

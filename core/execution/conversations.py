@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..images.picture import Picture, Pixels, decode, measure
+from ..images.picture import Picture, Pixels, UnreadablePicture, decode, measure
 from ..ledger.journal import Journal
+from ..ledger.results import DamagedFile
 from ..ledger.turns import RecordedPart, RecordedReference, TurnRecord
 from ..ledger.types import StoredImage
 from ..request.conversation import Branch, Part, StoredPicture, Turn
@@ -17,6 +18,25 @@ from .image_task import ImageTask
 
 MOST_TURNS = 64
 """Of one branch: what goes on from more is a circle that somebody has written."""
+
+
+class _StoredFile:
+    """The file of a picture; once it was found damaged, it counts as gone."""
+
+    def __init__(self, ledger: Journal, name: str, uid: str) -> None:
+        self._results, self._name, self._uid = ledger.results, name, uid
+        self._damaged = False
+
+    def exists(self) -> bool:
+        return not self._damaged and self._results.has(self._name, self._uid)
+
+    def read(self) -> bytes:
+        """Raises OSError or DamagedFile."""
+        try:
+            return self._results.read(self._name, self._uid)
+        except DamagedFile:
+            self._damaged = True
+            raise
 
 
 def branch_after(ledger: Journal, task: ImageTask) -> Branch:
@@ -33,7 +53,7 @@ def branch_after(ledger: Journal, task: ImageTask) -> Branch:
     parts = _parts(ledger, result.uid, record.parts) if record else ()
     # A graph keeps its conversations: the pixels of a long batch would fill the memory.
     references = tuple(picture.unloaded() for picture in made_by.references) if made_by else ()
-    turn = Turn(task.request.prompt, references, True, picture, pixels, parts, result.uid)
+    turn = Turn(task.request.prompt, references, lambda: True, picture, pixels, parts, result.uid)
     if made_by is None:  # an earlier call's, of which the plan knows nothing
         return Branch(turns=(turn,))
     earlier = made_by.branch.turns if made_by.branch else ()
@@ -45,7 +65,7 @@ def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
     turns: list[Turn] = []
     name, uid = stored.file, stored.uid
     record = ledger.turns.read(name, uid)
-    turns.append(_stored_turn(ledger, name, uid, record, stored.prompt))
+    turns.append(_stored_turn(ledger, name, uid, record, stored.prompt, is_last=True))
     provider, model = stored.provider, stored.model
     while record is not None and record.parent[0]:
         name, uid = record.parent
@@ -57,20 +77,26 @@ def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
     return Branch(provider, model, tuple(reversed(turns)))
 
 
-def _stored_turn(ledger: Journal, name: str, uid: str, record: TurnRecord | None, prompt: str) -> Turn:
+def _stored_turn(
+    ledger: Journal, name: str, uid: str, record: TurnRecord | None, prompt: str, *, is_last: bool = False
+) -> Turn:
     picture = _stored_picture(ledger, name, uid)
     try:
         width, height = measure(picture.read())
-    except OSError:
-        if record is None:
+    except (OSError, ValueError):
+        if record is None or is_last:
             raise
         width = height = 1  # an earlier picture that is gone: its turn can't be sent, and isn't looked at
     pixels = Picture(partial(_rgb, picture), width, height, 3)
     if record is None:
-        return Turn(prompt, (), False, picture, pixels, (), uid)
+        return Turn(prompt, (), lambda: False, picture, pixels, (), uid)
+    digests = [each.digest for each in record.references]
     references = tuple(_reference(ledger, each) for each in record.references)
-    here = all(ledger.turns.has_reference(each.digest) for each in record.references)
-    return Turn(record.prompt, references, here, picture, pixels, _parts(ledger, uid, record.parts), uid)
+
+    def references_here() -> bool:
+        return all(ledger.turns.has_reference(digest) for digest in digests)
+
+    return Turn(record.prompt, references, references_here, picture, pixels, _parts(ledger, uid, record.parts), uid)
 
 
 def _without_answer(turn: Turn) -> Turn:
@@ -91,13 +117,17 @@ def _parts(ledger: Journal, uid: str, parts: tuple[RecordedPart, ...]) -> tuple[
 
 
 def _stored_picture(ledger: Journal, name: str, uid: str, size: int = 0) -> StoredPicture:
-    results = ledger.results
-    return StoredPicture(name, size, partial(results.has, name, uid), partial(results.read, name, uid))
+    file = _StoredFile(ledger, name, uid)
+    return StoredPicture(name, size, file.exists, file.read)
 
 
 def _reference(ledger: Journal, recorded: RecordedReference) -> Picture:
     def load() -> Pixels:
-        return decode(ledger.turns.read_reference(recorded.digest))
+        try:
+            return decode(ledger.turns.read_reference(recorded.digest))
+        except UnreadablePicture:
+            ledger.turns.drop_damaged_reference(recorded.digest)
+            raise
 
     return Picture.known(load, recorded.width, recorded.height, recorded.digest)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +17,7 @@ from ..ledger.messages import acknowledged_notice, unresolved_error
 from ..planning.batching import batches
 from ..planning.plan import Candidate
 from ..planning.references import encode_references
-from ..planning.turns import encode_turns
+from ..planning.turns import encode_turns, pictures_here
 from ..request import Request
 from . import retry_policy
 from .call import Call
@@ -188,7 +189,8 @@ class ProviderAttempt:
         notices: list[str] = []
         resolved, spec = self._resolved[request.frame], self._target.spec
         if resolved.references:
-            files, notices = encode_references(resolved.references, spec, self._state.reference_format)
+            with pictures_here() if request.branch else nullcontext():
+                files, notices = encode_references(resolved.references, spec, self._state.reference_format)
             self._state.report.add_notices(notices, request.frame)
         wants_drafts = self._state.wants_drafts
         job = self._target.job(resolved, request, seed, count, files, wants_drafts=wants_drafts)

@@ -297,10 +297,13 @@ class _DraftWatch:
 
     def __init__(self, dialect: Dialect, status: CallStatus) -> None:
         self._dialect, self._status, self._feed = dialect, status, EventFeed()
+        self._is_broken = False
         status.drafts.clear()  # those of an earlier try, which was refused
 
     def look_at(self, piece: bytes) -> None:
         """Raises nothing: the answer itself is paid for."""
+        if self._is_broken:
+            return
         try:
             for event in self._feed.feed(piece):
                 value = event_value(event)
@@ -309,7 +312,7 @@ class _DraftWatch:
                 self._status.drafts.extend(data for draft in found[:room] if (data := draft.read()))
         except Exception:
             log.exception("the drafts in a stream of %s can't be read", self._status.target.spec.label)
-            self.look_at = lambda piece: None  # type: ignore[method-assign]
+            self._is_broken = True
 
 
 def headers_of(send: Send, idempotency_header: str, call_id: str) -> dict[str, str]:

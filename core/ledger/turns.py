@@ -125,6 +125,13 @@ class Turns:
             raise FileNotFoundError(f"no reference {digest}")
         return read_regular(found, PICTURE_BYTES)
 
+    def drop_damaged_reference(self, digest: str) -> None:
+        """Deletes the file of a picture that can't be decoded: the turns that have it can't be sent any more."""
+        with self._lock:
+            found = self._reference(digest)
+            if found is not None:
+                found.unlink(missing_ok=True)
+
     def _drop_references(self, file: Path) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
         uid = file.name.removesuffix(TURN).rpartition(".")[2]

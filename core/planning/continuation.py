@@ -9,7 +9,7 @@ from ..errors import Impossible
 from ..errors.messages import msg
 from ..images.picture import Picture
 from ..providers.spec import ProviderSpec
-from ..request.conversation import Branch
+from ..request.conversation import Branch, Turn
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def continuation(
     reason = _reason_for_replay(branch, spec, model_id)
     if not reason:
         return Continuation(others, branch)
-    if not has_last and not last.picture.exists():
+    if not has_last and not _is_readable(last):
         raise Impossible(msg("continuation.last_picture_gone"), cure=msg("continuation.connect_image_1"))
     first = references[0] if has_last else last.pixels
     notice = msg("continuation.last_picture_sent", reason=reason)
@@ -65,6 +65,14 @@ def _reason_for_replay(branch: Branch, spec: ProviderSpec, model_id: str) -> str
     if sum(turn.size for turn in branch.turns) > spec.max_conversation_bytes:
         return msg("continuation.too_large", provider=spec.label, mb=spec.max_conversation_bytes // 1_000_000)
     return ""
+
+
+def _is_readable(turn: Turn) -> bool:
+    """Whether the picture of a turn is here, undamaged. Slow for the first time."""
+    try:
+        return turn.picture.exists() and bool(turn.pixels.digest)
+    except (OSError, ValueError):
+        return False
 
 
 def same_pixels(frame: Picture, last: Picture) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ..dialects.base.step import SentPart, SentTurn
 from ..errors import Impossible
 from ..errors.messages import msg
-from ..images.picture import Encoded, UnreadablePicture, measure, sniff
+from ..images.picture import Encoded, measure, sniff
 from ..providers.spec import ProviderSpec
 from ..request.conversation import Branch, Part
 from .references import encode_references
@@ -22,13 +23,24 @@ def encode_turns(
     """
     turns = []
     for turn in branch.turns:
-        files, _ = encode_references(turn.references, spec, reference_format)
+        with pictures_here():
+            files, _ = encode_references(turn.references, spec, reference_format)
         turns.append(SentTurn(turn.prompt, tuple(files), tuple(_part(part) for part in turn.parts)))
     pictures = [*references, *(picture for turn in turns for picture in turn.references)]
     answers = sum(turn.size for turn in branch.turns)
     if not spec.upload_above and sum((len(each.data) + 2) // 3 * 4 for each in pictures) + answers > _room(spec):
         raise Impossible(msg("turns.too_large", provider=spec.label), cure=msg("turns.use_last_picture"))
     return tuple(turns)
+
+
+@contextmanager
+def pictures_here() -> Iterator[None]:
+    """Says of a picture of a conversation that it is gone, where it can't be read any more. Raises Impossible."""
+    try:
+        yield
+    except (OSError, ValueError):
+        # It was here a moment ago: the run decides anew when it is queued again.
+        raise Impossible(msg("turns.picture_gone"), cure=msg("turns.queue_again")) from None
 
 
 def _room(spec: ProviderSpec) -> int:
@@ -39,11 +51,8 @@ def _room(spec: ProviderSpec) -> int:
 def _part(part: Part) -> SentPart:
     if part.picture is None:
         return SentPart(part.text, signature=part.signature, thought=part.thought)
-    try:
+    with pictures_here():
         data = part.picture.read()
         width, height = measure(data)
-    except (OSError, ValueError, UnreadablePicture):
-        # It was here a moment ago: the run decides anew when it is queued again.
-        raise Impossible(msg("turns.picture_gone"), cure=msg("turns.queue_again")) from None
     picture = Encoded(data, sniff(data), width, height)  # type: ignore[arg-type]  # sent as it came, whatever it is
     return SentPart("", picture, part.mime, part.signature, part.thought)

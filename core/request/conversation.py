@@ -50,7 +50,7 @@ class Turn:
     prompt: str = field(repr=False)
     references: tuple[Picture, ...]
     """The pictures that were sent with the prompt."""
-    references_here: bool
+    references_here: Callable[[], bool] = field(repr=False, compare=False)
     """Whether they can still be read."""
     picture: StoredPicture
     """The result."""
@@ -65,7 +65,7 @@ class Turn:
     def can_be_sent(self) -> bool:
         """Whether everything in it is here."""
         pictures = [part.picture for part in self.parts if part.picture]
-        return bool(self.parts) and self.references_here and all(picture.exists() for picture in pictures)
+        return bool(self.parts) and self.references_here() and all(picture.exists() for picture in pictures)
 
     @property
     def size(self) -> int:

@@ -141,7 +141,11 @@ class _ChunkJoiner:
                 message.update({name: text.joined() for name, text in message.items() if isinstance(text, _Texts)})
             return joined
         last, error, image = self._completed
-        return image or error or last
+        if error and not image:
+            # An error after them came while the model was at work.
+            begun: dict[str, Any] = {name: joined[name] for name in ("usageMetadata", "modelVersion") if name in joined}
+            return {**begun, **error}
+        return image or last
 
 
 def _add_entries(entries: dict[int, dict[str, Any]], listed: Any, add: Callable[[Any, Any], None]) -> None:

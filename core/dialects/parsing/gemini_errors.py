@@ -75,6 +75,8 @@ REASONS: dict[str, tuple[Kind, str]] = {
 
 _UNNAMED = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 """Reasons that give none: the model's words count."""
+_BEGUN = ("promptFeedback", "usageMetadata", "modelVersion")
+"""What an answer has beside its candidates once the model is at work; an error alone has none of it."""
 _FORBIDDING = re.compile(r"SAFETY|PROHIBITED|BLOCK|RECITATION|SPII|JAILBREAK|ARMOR|POLICY|FILTER|VIOLAT|SENSITIVE")
 _ACCOUNT = re.compile(r"ACCOUNT|(USER|PROJECT|CONSUMER)_(LIMITED|DISABLED|SUSPENDED|BLOCKED)|DISABLED$")
 _PER_DAY = re.compile(r"per[-_ ]?day", re.IGNORECASE)
@@ -105,7 +107,8 @@ def declined(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderFa
     """Why an answer has no picture. `model_text`: the model's own words."""
     feedback = named(value, "promptFeedback")
     candidate = next(iter(objects(value, "candidates")), None)
-    if isinstance(named(value, "error"), dict) and (feedback is not None or candidate is not None):
+    answered = any(named(value, name) is not None for name in _BEGUN)
+    if isinstance(named(value, "error"), dict) and (candidate is not None or answered):
         # It broke off while it was being made: whatever status it names, work had begun.
         return replace(failure(replace(reply, status=claimed_status(value) or 500)), status=reply.status)
     if feedback is None and candidate is None:

@@ -224,6 +224,57 @@ def test_a_reference_that_is_gone_is_told(engine: Engine, doubles: Doubles, home
     assert found is not None and replayed(ask(again, "without", found))
 
 
+def damage(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def test_a_last_picture_that_is_damaged_is_refused(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """In words, at its own provider and at another one, and nothing is sent."""
+    one = go(engine, "damaged soon")
+    content = one.last.picture.file.partition(".")[0]
+    again = at(doubles, home)
+    here, there = again.branch_of(content), again.branch_of(content)
+    damage(engine.ledger.results.path(one.last.picture.file))
+    with pytest.raises(Impossible, match="no longer in the results folder"):
+        ask(again, "goes there", there, VERTEX)
+    error = ask(again, "goes here", here).tasks[0].error
+    assert error and error.kind == "impossible" and "is damaged" in error.message
+    with pytest.raises(Impossible, match="no longer in the results folder"):
+        ask(again, "goes here", here)
+    assert not entries(doubles, "goes")
+
+
+def test_an_earlier_picture_that_is_damaged_is_told(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """The conversation is found all the same, and its last picture goes."""
+    one = go(engine, "first")
+    two = go(engine, "second", one)
+    damage(engine.ledger.results.path(one.last.picture.file))
+    again = at(doubles, home)
+    found = again.branch_of(two.last.picture.file.partition(".")[0])
+    assert found is not None
+    for _ in range(2):
+        run = ask(again, "third", found)
+    assert replayed(run) and turns_of(entries(doubles, "third")[0]) == ["user"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_reference_that_goes_after_the_conversation_was_found(
+    engine: Engine, doubles: Doubles, home: Path, is_gone: bool
+) -> None:
+    """The host keeps the conversation: the same object is asked about its files anew."""
+    one = go(engine, "with a reference", references=(tiny(8),))
+    again = at(doubles, home)
+    found = again.branch_of(one.last.picture.file.partition(".")[0])
+    (file,) = (home / "results" / "references").glob("*/*.webp")
+    if is_gone:
+        file.unlink()
+    else:
+        damage(file)
+        error = ask(again, "later", found).tasks[0].error
+        assert error and error.kind == "impossible" and error.charged == "no"
+    assert replayed(ask(again, "later", found)) and len(entries(doubles, "later")) == 1
+
+
 def test_a_conversation_that_is_too_large_is_told(engine: Engine, doubles: Doubles, home: Path) -> None:
     specs = {**QUICK_SPECS, "google": replace(QUICK_SPECS["google"], max_conversation_bytes=100)}
     small = Engine(home, specs=specs, environ=keyed(doubles, "google", key=KEY))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request
 from engine_play import B64, answering, engine_at
+from pack.core.dialects.gemini import Gemini
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
 from pack.core.execution.run import Run
@@ -193,6 +194,18 @@ BAD: dict[str, tuple[bytes, str, str]] = {
     "a page": (b"<html><body>Please log in</body></html>", "unreadable", "maybe"),
     "a refusal after a draft": (DRAFT + event(finishReason="IMAGE_SAFETY"), "content", "maybe"),
     "no picture, of next year": (DRAFT + event(finishReason="MOOD"), "empty", "maybe"),
+    "an end in the middle, with ratings of the prompt": (
+        event(picture(thought=True), promptFeedback={"safetyRatings": []}),
+        "unreadable",
+        "maybe",
+    ),
+    "a blocked prompt": (b'data: {"promptFeedback": {"blockReason": "SAFETY"}}\n\n', "content", "maybe"),
+    "too many requests, after tokens were used": (
+        b'data: {"usageMetadata": {"totalTokenCount": 9}, "modelVersion": "x"}\n\n'
+        + b'data: {"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}\n\n',
+        "rate",
+        "maybe",
+    ),
     "an error in the middle": (
         DRAFT + b'data: {"error": {"code": 500, "message": "Internal error", "status": "INTERNAL"}}\n\n',
         "server",
@@ -211,3 +224,39 @@ def test_a_stream_without_a_picture_says_why(tmp_path: Path, name: str) -> None:
     assert (error.kind, error.charged) == (kind, charged) and len(server.posts) == 1, error.message
     extras = [entry for entry in History(engine.ledger).pictures() if entry.role == "extra"]
     assert len(extras) == body.count(b'"thought": true')
+
+
+def test_what_follows_a_picture_without_its_end_is_told_and_no_turn(tmp_path: Path) -> None:
+    """An error, or nothing: a signature may be missing, so a conversation goes on from the picture alone."""
+    error = b'data: {"error": {"code": 500, "message": "Internal error", "status": "INTERNAL"}}\n\n'
+    ratings: dict[str, Any] = {"promptFeedback": {"safetyRatings": []}}
+    bodies = {"error": event(picture()) + error, "ratings": event(picture(), **ratings)}
+    for name, body in bodies.items():
+        with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+            engine = engine_at(tmp_path / name, "google", server.url)
+            run = finish(begin(engine))
+        (task,) = run.tasks
+        assert task.result is not None, name
+        assert [each for each in run.report.notices if "broke off after the picture" in each], name
+        assert not engine.branch_after(task).last.parts, name
+
+
+def test_drafts_that_cannot_be_read_are_given_up_once(
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer itself is paid and read as ever; the log has one line about it and not one for each piece."""
+
+    has_failed = threading.Event()
+
+    def fails(self: Gemini, value: Any) -> Any:
+        has_failed.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Gemini, "drafts_in", fails)
+    doubles.fault("small drafts=2 pause", provider="google")
+    run = begin(engine, "odd drafts")
+    assert has_failed.wait(30)
+    doubles.release()
+    (task,) = finish(run).tasks
+    assert task.result is not None and len(task.drafts) == 2
+    assert len([entry for entry in caplog.records if "drafts in a stream" in entry.getMessage()]) == 1
