@@ -169,6 +169,9 @@ def _offered(offer: ModelOffer, requests: Sequence[Request]) -> dict[str, Any]:
         "usd_each": prices[0],
         "usd_counted_each": max(each.counted_usd for each in offer.resolved),
         "usd": None if None in prices else total,
+        "usd_counted": sum(
+            each.counted_usd * request.num_images for each, request in zip(offer.resolved, requests, strict=True)
+        ),
     }
 
 

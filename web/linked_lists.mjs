@@ -58,7 +58,7 @@ export function forElements(estimate, elements) {
     everywhere: estimate.everywhere?.map((offer) => ({
       ...offer,
       usd: times(offer.usd),
-      models: offer.models?.map((model) => ({ ...model, usd: times(model.usd) })),
+      models: offer.models?.map((model) => ({ ...model, usd: times(model.usd), usd_counted: times(model.usd_counted) })),
     })),
   };
 }

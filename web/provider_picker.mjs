@@ -79,9 +79,7 @@ function offerRow(picker, offer) {
     each.textContent = model ? (model.problem ?? priceOf(model)) : t("picker.cannot");
     each.classList.toggle("nb-quiet", Boolean(model?.problem ?? !model));
     const current = chosen && model?.model === picker.estimate.model;
-    // What is stored already costs the node nothing again; the other prices are for all pictures.
-    const usd = current ? picker.estimate.usd : model?.usd;
-    run.textContent = !model || model.problem || usd === null || usd === undefined ? "" : money(usd);
+    run.textContent = !model || model.problem ? "" : runPriceOf(model, current ? picker.estimate : undefined);
     const now = current && !picker.auto;
     action.replaceChildren(...(offer.usable ? [now ? t("prices.chosen") : useButton(picker, offer, () => model?.model)] : keyButtons(picker, offer)));
   };
@@ -119,6 +117,19 @@ function balancePart({ node, estimate }, { provider, label, usable }) {
 
 /** @param {Offer} offer */
 const priceOf = (offer) => (offer.usd_each === null ? t("price.counts_as", { usd: money(offer.usd_counted_each) }) : priceOfOne(offer));
+
+/**
+ * What a run by a model costs, or counts as where its price isn't known. What is stored already costs the node that has it nothing
+ * again; the other prices are for all pictures.
+ * @param {Offer} model @param {Estimate | undefined} own The node's own estimate, where it has that model now.
+ */
+function runPriceOf(model, own) {
+  const { usd } = own ?? model;
+  if (typeof usd === "number") return money(usd);
+  const missing = (own?.pictures ?? 1) - (own?.stored ?? 0);
+  const counted = own ? (own.usd_counted_each ?? 0) * missing : (model.usd_counted ?? 0);
+  return counted ? t("price.counts_as", { usd: money(counted) }) : t("price.free");
+}
 
 /** @param {Picker} picker @param {Elsewhere} offer @param {() => string | undefined} model */
 const useButton = ({ node, close }, offer, model) =>

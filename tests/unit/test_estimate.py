@@ -372,6 +372,7 @@ def test_a_dearer_figure_counts_and_both_are_shown(doubles: Doubles, tmp_path: P
     assert shown.price_source and shown.counted_source
     (there,) = [each for each in elsewhere(engine.resolver(), choice, [asked]) if each["provider"] == "fal"]
     assert (there["usd_each"], there["usd_counted_each"]) == (0.04, 0.08)
+    assert there["usd_counted"] == pytest.approx(0.24)
     largest = estimated(engine, choice, replace(asked, options=replace(asked.options, resolution="4K")), sends=False)
     assert largest.usd_each == largest.usd_counted_each == 0.134 and largest.counted_source == ""
 
