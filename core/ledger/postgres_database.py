@@ -111,6 +111,9 @@ class PostgresDatabase(Database):
             for fingerprint in fingerprints:
                 self._session.notify(connection, "picture", fingerprint)
 
+    def check_results(self, connection: Connection) -> None:
+        shared_results.check(connection, self._results)
+
     def close(self) -> None:
         with self._opening:
             if self._engine is not None:

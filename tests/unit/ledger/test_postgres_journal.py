@@ -407,6 +407,25 @@ def test_a_machine_with_another_results_folder_sends_nothing(server: PostgresSer
     other.close()
 
 
+def test_a_results_folder_that_vanishes_while_it_is_used_pays_nothing_again(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    """As where its drive is no longer mounted, until it is mounted again."""
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    worker.mark_sent(["v1:a"], "call")
+    worker.write_incoming("v1:a", png(1))
+    worker.mark_stored("v1:a", "", None)
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+    (tmp_path / "results").mkdir()
+    with pytest.raises(LedgerFailed, match="paid again"):
+        claim_one(worker)
+    (tmp_path / "results").rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "results")
+    assert claim_one(worker) == "stored"
+    worker.close()
+
+
 def test_sums_from_the_server_are_plain_numbers(server: PostgresServer, tmp_path: Path) -> None:
     """They go into JSON for the page, which has no decimals of a database."""
     journal = opened(server, tmp_path / "a")
