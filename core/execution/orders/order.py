@@ -18,6 +18,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from ...dialects.batch import gemini as gemini_batch
@@ -67,6 +68,20 @@ class OrderRequests:
     """Whether the run has ended: what isn't sent by then is dropped."""
 
 
+def new_id(target: Target) -> str:
+    """An id that nothing else has, 32 hexadecimal digits; the last eight say which account the order is sent with."""
+    return uuid.uuid4().hex[:24] + _account_digits(target)
+
+
+def is_of_account(order: str, target: Target) -> bool:
+    """Whether an order was sent with the target's key: another account's list says nothing about it."""
+    return order.endswith(_account_digits(target))
+
+
+def _account_digits(target: Target) -> str:
+    return sha256(f"order {target.account}".encode()).hexdigest()[:8]
+
+
 class Order:
     """Made for new pictures, or for the rest of an earlier order. `run` never raises; the outcome has the errors."""
 
@@ -84,7 +99,7 @@ class Order:
         self._status: CallStatus = (
             status_of_claim(source, target)
             if isinstance(source, Claim)
-            else status_of_new_call(uuid.uuid4().hex, target, source.fingerprints, ())
+            else status_of_new_call(new_id(target), target, source.fingerprints, ())
         )
         self._status.phase = "preparing"
         model_id = source.model if isinstance(source, Claim) else source.model_id
@@ -207,7 +222,7 @@ class Order:
             wait=self._wait,
         )
         if isinstance(source, Claim):
-            batch = creation.find()
+            batch = creation.find(same_account=is_of_account(self.id, self.target))
         else:
             self._file.write(source.bodies())
             batch = creation.create(self._file, source.answer_bytes)
@@ -255,7 +270,7 @@ class Order:
         if not reply.ok:
             failure = gemini_batch.failure(self._job, reply)
             is_unknown = reply.status in (404, 410)
-            if is_unknown and unknown >= UNKNOWN_POLLS:
+            if is_unknown and unknown >= UNKNOWN_POLLS and is_of_account(self.id, self.target):
                 failure = replace(failure, kind="task_lost")
             elif failure.kind not in LASTING_REFUSALS:
                 return is_unknown

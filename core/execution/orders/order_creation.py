@@ -44,7 +44,7 @@ log = logging.getLogger("nano_banana")
 
 TRIES = 6
 """How often a request is sent that surely made no order."""
-SEARCH_PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0)
+SEARCH_PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each search of the list, until an order that isn't in it counts as never taken."""
 LONGEST_PAUSE = 60.0
 LASTING_REFUSALS = frozenset({"key", "region"})
@@ -213,9 +213,17 @@ class OrderCreation:
 
     # ------------------------------------------------------------------------------------------------ finding
 
-    def find(self) -> str:
-        """The provider's name for an order whose answer was lost. Raises NanoBananaError where it was never taken."""
-        return self._found_or(self._never_taken)
+    def find(self, *, same_account: bool) -> str:
+        """The provider's name for an order whose answer was lost. Raises NanoBananaError where it was never taken.
+
+        `same_account`: whether the list that is asked is that of the key which the order was sent with.
+        """
+        if same_account:
+            return self._found_or(self._never_taken)
+        if found := self._search():
+            return found
+        failure = ProviderFailure("key", opening=msg("order.other_key"), cure=msg("order.use_its_key"))
+        raise self._messages.error(failure, self._status.advance(ListNotRead()))
 
     def _never_taken(self, money: str) -> NanoBananaError:
         failure = ProviderFailure("network", opening=msg("order.never_arrived"), unbilled=money == "no")

@@ -536,6 +536,23 @@ def test_an_order_that_never_arrived_before_the_end_of_its_process_cost_nothing(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_the_list_of_another_key_does_not_say_that_an_order_never_arrived(tmp_path: Path, doubles: Doubles) -> None:
+    home = tmp_path / "home"
+    doubles.fault("hold", provider="google", match=NAME)
+    killed(home, doubles, "sent", lambda: any(call["kind"] == "batch" for call in doubles.request_log()["free"]))
+    doubles.reset()  # the other account has nothing of it
+    elsewhere = Machine(home, doubles, NANO_BANANA_GOOGLE_API_KEY="sim-other")
+    elsewhere.engine.recover()
+    end = elsewhere.home()
+    assert (end.images, end.failed) == (0, 3) and "another one" in end.text
+    assert "refused" not in elsewhere.state_of("fox")
+    elsewhere.engine.ledger.close()
+    machine = Machine(home, doubles)
+    machine.engine.recover()
+    assert "never arrived" in machine.home().text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_without_its_key_an_order_waits(tmp_path: Path, doubles: Doubles) -> None:
     home = tmp_path / "home"
     doubles.fault("task=hang", provider="google", match=NAME)
