@@ -164,7 +164,7 @@ def test_what_the_pack_adds_is_neither_saved_nor_sent(pages: Callable[[bool], An
     workflow, prompt = page.workflow(), page.prompt()
     for node in workflow["nodes"]:
         if node["type"] == "NanoBananaGenerate":
-            assert len(node["widgets_values"]) == 16, "15 widgets and the seed's control"
+            assert len(node["widgets_values"]) == 17, "16 widgets and the seed's control"
     assert "nano_banana_footer" not in json.dumps(workflow)
     assert all("nano_banana" not in node["inputs"] for node in prompt.values())
 

@@ -52,7 +52,7 @@ def test_the_page_is_told_the_same_with_what_it_needs_to_say_it(bench: Bench, li
     assert [f"{each['who']}  \n{each['text']}" for each in told] == texts
     assert all(each["node"] == "make" and each["messages"][each["text"]]["id"] == "run_progress.state" for each in told)
     assert "run_progress.phase.waiting_for_the_answer" in json.dumps([each["messages"] for each in told])
-    info = json.loads(bench.host.get(f"/history/{prompt_id}")[prompt_id]["outputs"]["make"]["nano_banana"][0])
+    info = json.loads(bench.host.wait_prompt(prompt_id)["outputs"]["make"]["nano_banana"][0])
     sizes = {(each["width"], each["height"]) for each in info["images"]}
     assert told[0]["sizes"] == []
     assert {(each["width"], each["height"]) for each in told[-1]["sizes"]} == sizes
