@@ -158,7 +158,8 @@ def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
     size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
     if factor < 1:
         return _middle(_reduced(result, size), width, height).clamp(0, 1)
-    if size[0] * size[1] > _MUCH_MORE * width * height:
+    # torch's own enlargement repeats the first value of a frame one px wide.
+    if size[0] * size[1] > _MUCH_MORE * width * height or 1 in (have_height, have_width):
         first = ((size[0] - height) // 2, (size[1] - width) // 2)
         return _part_enlarged(result, size, first, (height, width)).clamp(0, 1)
     moved = result.movedim(-1, 0)[None]
