@@ -74,6 +74,9 @@ def options(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     for name in ("lint", *PARTS):
         parser.add_argument(f"--{name}", action="store_true", help=f"only {name} (several may be named)")
     parser.add_argument("--long", action="store_true", help="also what takes long, and all combinations of options")
+    parser.add_argument(
+        "--looks", action="store_true", help="browser tests in every renderer and language, not in one each"
+    )
     chosen, rest = parser.parse_known_args(arguments)
     if not any(getattr(chosen, name) for name in ("lint", *PARTS)):
         # With arguments for pytest alone a person wants tests, not lint.
@@ -210,7 +213,7 @@ class Stages:
 
         `python`: another one than the tools'. `more`: variables besides the others.
         """
-        whole = not set(rest) - {"--long"}
+        whole = not set(rest) - {"--long", "--looks"}
         kept = self._scratch / names[0] if whole else self._cache / "pytest"
         # Not above the tests: pytest would import the clone's own `__init__.py`, which is ComfyUI's to load.
         command: list[object] = [python or self._python, "-m", "pytest", f"--confcutdir={ROOT / 'tests'}", *rest]
@@ -272,6 +275,6 @@ def run(arguments: list[str]) -> int:
         stages = Stages(install, opened(), Path(scratch))
         if chosen.lint:
             stages.lint()
-        stages.all_tests(names, [*["--long"] * chosen.long, *rest])
+        stages.all_tests(names, [*["--long"] * chosen.long, *["--looks"] * chosen.looks, *rest])
     print("\n" + summary(stages.results), flush=True)
     return 1 if any(result.became == "failed" for result in stages.results) else 0

@@ -29,6 +29,9 @@ if "pack" not in sys.modules:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what is marked long, and every combination of options")
     parser.addoption(
+        "--looks", action="store_true", help="browser tests in every renderer and language, not in one each"
+    )
+    parser.addoption(
         "--write", action="store_true", help="write files that are made from the code, and don't compare them"
     )
 

@@ -46,11 +46,11 @@ expect.set_options(timeout=120_000)  # five seconds, what it is otherwise, is sh
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --long a test runs in one renderer and one language, which rotate from test to test.
+    """Without --looks a test runs in one renderer and one language, which rotate from test to test.
 
     All combinations of a test that is named by `file::test` run, too.
     """
-    if config.getoption("--long") or any("::" in each for each in config.args):
+    if config.getoption("--looks") or any("::" in each for each in config.args):
         return
     chosen = {item for group in _rotated(items) for item in group}
     left_out = [item for item in items if _is_rotated(item) and item not in chosen]
