@@ -11,14 +11,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..dialects import dialect, step_after
 from ..dialects.base.step import Cancels, Dialect, Done, ImageRef, Job, Reply, Send
-from ..errors import Charged, NanoBananaError
+from ..errors import Charged
 from ..errors.messages import joined, msg
 from ..http.transport import Transport
 from ..ledger import Claim
@@ -27,13 +26,10 @@ from ..ledger.kept_answers import KeptAnswer
 from ..planning.plan import Target
 from ..providers.spec import Operation
 from ..request import Slot
-from .call_journal import CallJournal
-from .call_key import CallKey
-from .call_status import MARKS, Phase, status_of_claim, status_of_new_call
-from .charge import Finished, Misconfigured, PackFailed
-from .failure_messages import FailureMessages
+from .call_status import MARKS, status_of_claim, status_of_new_call
+from .charge import Finished
 from .image_collector import ImageCollector
-from .outcome import Outcome
+from .journaled_call import JournaledCall
 from .provider_cache import ProviderCache
 from .rate_limit import CallThrottle
 from .repeated_references import without_repeated_references
@@ -43,7 +39,7 @@ from .step_sender import StepSender
 log = logging.getLogger("nano_banana")
 
 
-class Call:
+class Call(JournaledCall):
     """One paid call for one or more pictures, or the rest of one."""
 
     def __init__(
@@ -61,19 +57,17 @@ class Call:
         patience: float | None = None,
     ) -> None:
         """`patience`: seconds that it waits for refusals before work, the target's timeout where it is None."""
-        self.target, self.slots, self.claim = target, list(slots), claim
-        self.detached = False
-        """Whether no run waits for it any more."""
-        self.done = threading.Event()
-        self._make_job, self._cache, self._stopped, self._ended = make_job, cache, stopped, ended
-        self._status = (
+        status = (
             status_of_claim(claim, target)
             if claim
             else status_of_new_call(uuid.uuid4().hex, target, fingerprints, digests)
         )
-        self._messages = FailureMessages(target)
-        self._key = CallKey(target, cache.tokens)
-        self._journal = CallJournal(ledger, self._status, self._key)
+        super().__init__(target, status, ledger, cache)
+        self.slots, self.claim = list(slots), claim
+        self.detached = False
+        """Whether no run waits for it any more."""
+        self.done = threading.Event()
+        self._make_job, self._cache, self._stopped, self._ended = make_job, cache, stopped, ended
         self.throttle = CallThrottle(
             cache.rate_limits.of(target), target.timeout if patience is None else patience, self._check_wanted
         )
@@ -102,38 +96,9 @@ class Call:
     # ------------------------------------------------------------------------------------------------ for the run
 
     @property
-    def id(self) -> str:
-        return self._status.id
-
-    @property
-    def fingerprints(self) -> list[str]:
-        return self._status.fingerprints
-
-    @property
-    def numbers(self) -> list[int]:
-        return self._status.numbers
-
-    @property
-    def outcome(self) -> Outcome:
-        return self._status.outcome
-
-    @property
-    def phase(self) -> Phase:
-        return self._status.phase
-
-    @property
-    def progress(self) -> str:
-        """The provider's own word for how far it is."""
-        return self._status.progress
-
-    @property
     def drafts(self) -> list[bytes]:
         """What the model has drawn while thinking, while the answer is still arriving: files."""
         return list(self._status.drafts)
-
-    @property
-    def bytes_sent(self) -> tuple[int, int]:
-        return self._status.bytes_sent
 
     @property
     def sent_at(self) -> float | None:
@@ -142,11 +107,6 @@ class Call:
     @property
     def spec_label(self) -> str:
         return self.target.spec.label
-
-    @property
-    def maybe_paid(self) -> bool:
-        """Whether the provider may have the paid request: from here on it is not taken back."""
-        return self._status.maybe_paid
 
     @property
     def charged(self) -> Charged:
@@ -172,14 +132,8 @@ class Call:
         try:
             transport = self._transport = self._prepare()
             self._perform()
-        except NanoBananaError as error:
-            error.charged = status.advance(Misconfigured())  # unless something else has ended it before
-            outcome.error = self._key.scrub_error(error)
-        except Exception as error:  # a bug of ours must not kill the run, nor hide that money may be gone
-            # Not with exc_info: an exception may hold what the provider said.
-            trace = self._key.scrub_text(traceback.format_exc())
-            log.error("a call to %s failed inside the pack\n%s", self.target.spec.id, trace)
-            outcome.error = self._messages.pack_failed(error, status.advance(PackFailed()))
+        except Exception as error:
+            self._record_error(error)
         finally:
             if transport is not None:
                 transport.close()

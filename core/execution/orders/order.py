@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +22,6 @@ from pathlib import Path
 
 from ...dialects.batch import gemini as gemini_batch
 from ...dialects.batch.gemini import BatchStatus
-from ...errors import NanoBananaError
 from ...errors.messages import message_of
 from ...http.body import Body
 from ...http.connections import UnsafeAddress
@@ -33,12 +31,9 @@ from ...http.transport import TooLong
 from ...ledger import Claim
 from ...ledger.journal import Journal
 from ...planning.plan import Target
-from ..call_journal import CallJournal
-from ..call_key import CallKey
-from ..call_status import CallStatus, Phase, status_of_claim, status_of_new_call
-from ..charge import AnswerUnread, Misconfigured, OutOfTime, PackFailed, Refused, TaskAccepted
-from ..failure_messages import FailureMessages
-from ..outcome import Outcome
+from ..call_status import status_of_claim, status_of_new_call
+from ..charge import AnswerUnread, OutOfTime, Refused, TaskAccepted
+from ..journaled_call import JournaledCall
 from ..provider_cache import ProviderCache
 from .order_answers import OrderAnswers
 from .order_creation import LASTING_REFUSALS, OrderCreation
@@ -82,7 +77,7 @@ def _account_digits(target: Target) -> str:
     return sha256(f"order {target.account}".encode()).hexdigest()[:8]
 
 
-class Order:
+class Order(JournaledCall):
     """Made for new pictures, or for the rest of an earlier order. `run` never raises; the outcome has the errors."""
 
     def __init__(
@@ -94,19 +89,17 @@ class Order:
         folder: Path,
         ended: Callable[[Order], None],
     ) -> None:
-        self.target, self._source, self._ended = target, source, ended
         claimed = isinstance(source, Claim)
-        self._status: CallStatus = (
+        status = (
             status_of_claim(source, target)
             if isinstance(source, Claim)
             else status_of_new_call(new_id(target), target, source.fingerprints, ())
         )
+        super().__init__(target, status, ledger, cache)
+        self._source, self._ended = source, ended
         self._status.phase = "preparing"
         model_id = source.model if isinstance(source, Claim) else source.model_id
         self._job = self._status.job = job_of(target, model_id, source.operation)
-        self._messages = FailureMessages(target)
-        self._key = CallKey(target, cache.tokens)
-        self._journal = CallJournal(ledger, self._status, self._key)
         self._file = OrderFile(folder, self.id)
         self._answers: OrderAnswers | None = None
         self._wake, self._cancel = threading.Event(), threading.Event()
@@ -125,43 +118,9 @@ class Order:
     # ------------------------------------------------------------------------------------------------ for others
 
     @property
-    def id(self) -> str:
-        return self._status.id
-
-    @property
     def name(self) -> str:
         """Its display name at the provider."""
         return f"nano-banana-{self.id}"
-
-    @property
-    def fingerprints(self) -> list[str]:
-        return self._status.fingerprints
-
-    @property
-    def numbers(self) -> list[int]:
-        return self._status.numbers
-
-    @property
-    def outcome(self) -> Outcome:
-        return self._status.outcome
-
-    @property
-    def phase(self) -> Phase:
-        return self._status.phase
-
-    @property
-    def progress(self) -> str:
-        """The provider's word for how far it is."""
-        return self._status.progress
-
-    @property
-    def bytes_sent(self) -> tuple[int, int]:
-        return self._status.bytes_sent
-
-    @property
-    def maybe_paid(self) -> bool:
-        """Whether the provider may have it: from here on it is not taken back."""
-        return self._status.maybe_paid
 
     @property
     def stored(self) -> int:
@@ -187,13 +146,8 @@ class Order:
             sender = OrderSender(self.target, self._key)
             self._answers = OrderAnswers(self._job, status, self._journal, self._key, sender)
             self._follow(sender, self._place(sender))
-        except NanoBananaError as error:
-            error.charged = status.advance(Misconfigured())  # unless something else has ended it before
-            outcome.error = self._key.scrub_error(error)
-        except Exception as error:  # a bug of ours must not hide that money may be gone
-            trace = self._key.scrub_text(traceback.format_exc())
-            log.error("an order at %s failed inside the pack\n%s", self.target.spec.id, trace)
-            outcome.error = self._messages.pack_failed(error, status.advance(PackFailed()))
+        except Exception as error:
+            self._record_error(error)
         finally:
             if sender is not None:
                 sender.transport.close()
