@@ -89,6 +89,11 @@ def listed(separator: str, parts: Iterable[str]) -> str:
     return concat(*given[:1], *(each for part in given[1:] for each in (separator, part)))
 
 
+def picture_count(count: int) -> str:
+    """So many pictures, in words."""
+    return msg("count.one_picture") if count == 1 else msg("count.pictures", count=count)
+
+
 def message_of(error: BaseException) -> str:
     """An error's text, as the message that it was raised with where it was one."""
     return error.args[0] if error.args and isinstance(error.args[0], Message) else str(error)

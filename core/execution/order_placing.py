@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ..dialects.base.step import Job
 from ..dialects.batch import gemini as gemini_batch
 from ..errors import Impossible, Stopped
-from ..errors.messages import msg
+from ..errors.messages import msg, picture_count
 from ..http.body import Body
 from ..ledger import Claim
 from ..ledger.cap_check import price
@@ -106,7 +106,7 @@ class OrderPlacing:
     def _notice(self, pictures: int, usd: float | None) -> str:
         api = self._target.spec.batch
         hours = api.hours if api else 24
-        count = msg("count.one_picture") if pictures == 1 else msg("count.pictures", count=pictures)
+        count = picture_count(pictures)
         if usd is None:
             return msg("order.placed_unpriced", count=count, provider=self._target.spec.label, hours=hours)
         amount = price(micros(usd))

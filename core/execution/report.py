@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors.messages import msg
+from ..errors.messages import msg, picture_count
 from .attempt import Attempt, Tried
 from .image_task import ImageTask
 
@@ -158,9 +158,7 @@ class Report:
             if t.error and t.error.charged == "maybe" and t.error.kind not in ("doubt", "impossible")
         ]
         if unknown:
-            count = len(unknown)
-            which = msg("count.one_picture") if count == 1 else msg("count.pictures", count=count)
-            self.notices.append(msg("report.charged_without_arriving", which=which))
+            self.notices.append(msg("report.charged_without_arriving", which=picture_count(len(unknown))))
 
 
 def sum_usd(amounts: Iterable[float | None]) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...dialects.batch.gemini import KEPT_SECONDS
-from ...errors.messages import concat, joined, listed, msg
+from ...errors.messages import concat, joined, listed, msg, picture_count
 from ...ledger import Claim
 from ...ledger.journal import Journal
 from ...planning.plan import Target
@@ -34,13 +34,13 @@ class OrderEnd:
     @property
     def text(self) -> str:
         """A sentence for a person."""
-        count = msg("count.one_picture") if self.images == 1 else msg("count.pictures", count=self.images)
+        count = picture_count(self.images)
         parts = []
         if self.images:
             parts.append(msg("order.came_home", count=count, provider=self.provider))
         if self.failed:
             why = concat(" (", listed("; ", self.reasons), ")") if self.reasons else ""
-            missing = msg("count.one_picture") if self.failed == 1 else msg("count.pictures", count=self.failed)
+            missing = picture_count(self.failed)
             parts.append(msg("order.did_not_come", count=missing, provider=self.provider, why=why))
         return joined(*parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...dialects.batch import gemini as gemini_batch
-from ...errors.messages import msg
+from ...errors.messages import msg, picture_count
 from ...http.connections import UnsafeAddress
 from ...http.failures import RequestFailed
 from ...http.transport import TooLong
@@ -40,7 +40,7 @@ def cancel_own(order: Order) -> Cancelled:
         return Cancelled(True, False, msg("order.is_being_cancelled", provider=order.target.spec.label))
     pictures = len(order.numbers) - order.stored
     if order.was_cancelled and pictures:
-        count = msg("count.one_picture") if pictures == 1 else msg("count.pictures", count=pictures)
+        count = picture_count(pictures)
         return Cancelled(True, ended, msg("order.was_cancelled", count=count, provider=order.target.spec.label))
     if ended:
         return Cancelled(False, True, msg("order.had_ended", provider=order.target.spec.label))
