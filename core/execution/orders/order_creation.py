@@ -1,7 +1,8 @@
 """Creates an order once. Nothing is sent again unless the first request surely made no order.
 
 Creating an order twice makes two, and both are paid. So where the answer is lost, the provider's own list of orders is searched
-for the name that was sent, for as long as the list can't be asked, and several times before it counts as not there.
+for the name that was sent, for as long as the list can't be asked, and several times before it counts as not there. After a
+refusal it is searched once before the request is sent again; a list that can't be read then is not waited for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ...http.failures import RequestFailed
 from ...http.transport import Cancelled, TooLong
 from .. import retry_policy
 from ..call_journal import CallJournal
-from ..call_status import CallStatus
+from ..call_status import FREE_SECONDS, CallStatus
 from ..charge import (
     AnswerUnread,
     ConnectionBroke,
@@ -47,6 +48,8 @@ TRIES = 6
 SEARCH_PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each search of the list, until an order that isn't in it counts as never taken."""
 LONGEST_PAUSE = 60.0
+ONCE_SECONDS = 10.0
+"""How long a page of the list may take before a request is sent again."""
 LASTING_REFUSALS = frozenset({"key", "region"})
 """Kinds of refusals that asking again later doesn't change: the order waits for another key, or the next start."""
 MOST_PAGES = 50
@@ -96,6 +99,8 @@ class OrderCreation:
             if isinstance(found, str):
                 return found
             self._wait(min(LONGEST_PAUSE, found if found is not None else backoff.delay(attempt, random.random())))
+            if name := self._search_once():
+                return name
         raise AssertionError("the last try gives an order or raises")
 
     def _try(self, send: Send, *, last: bool) -> str | float | None:
@@ -125,6 +130,8 @@ class OrderCreation:
         if retry_policy.refused_before_work(status.target.spec, failure):
             self._take_back()
             if last:
+                if name := self._search_once():
+                    return name
                 raise self._messages.error(failure, status.advance(Withdrawn()))
             return retry_policy.retry_after_hint(failure, reply.headers, time.time())
         if charged_by(status.target.spec, failure, accepted=False) != "no":
@@ -248,19 +255,14 @@ class OrderCreation:
         """The name of the order in the provider's list, "" where it isn't there. Waits while the list can't be asked."""
         page, pages, pause = "", 0, 1.0
         while pages < MOST_PAGES:
-            failure: ProviderFailure | None = None
             try:
-                reply = self._sender.send(gemini_batch.list_page(self._job, page))
-                found = gemini_batch.batches_of_page(reply) if reply.ok else None
-                failure = None if reply.ok else gemini_batch.failure(self._job, reply)
-            except (RequestFailed, TooLong):
-                found = None
+                found = self._page(page)
             except NanoBananaError:
                 self._status.advance(ListNotRead())
                 raise
-            if failure is not None and failure.kind in LASTING_REFUSALS:
-                raise self._messages.error(failure, self._status.advance(ListNotRead()))
-            if found is None:
+            if isinstance(found, ProviderFailure) and found.kind in LASTING_REFUSALS:
+                raise self._messages.error(found, self._status.advance(ListNotRead()))
+            if not isinstance(found, tuple):
                 if self._status.age > gemini_batch.KEPT_SECONDS:
                     break
                 self._wait(pause)
@@ -274,3 +276,35 @@ class OrderCreation:
                 return ""
         money = self._status.advance(OutOfTime(gemini_batch.KEPT_SECONDS))
         raise self._messages.out_of_time("", money)
+
+    def _search_once(self) -> str:
+        """The name of the order in the provider's list, "" where it isn't there or the list can't be read now.
+
+        For an order whose request was refused: a gateway may answer with 429 or 503 although the request was taken.
+        """
+        page = ""
+        for _ in range(MOST_PAGES):
+            try:
+                found = self._page(page, ONCE_SECONDS)
+            except (NanoBananaError, UnsafeAddress):
+                return ""
+            if not isinstance(found, tuple):
+                return ""
+            names, page = found
+            if self._name in names:
+                log.warning("an order was taken at %s although its request was refused", self._status.target.spec.label)
+                return names[self._name]
+            if not page:
+                return ""
+        return ""
+
+    def _page(self, page: str, seconds: float = FREE_SECONDS) -> tuple[dict[str, str], str] | ProviderFailure | None:
+        """A page of the provider's list, or its error; None where no answer is here or it is no list.
+
+        Raises NanoBananaError where there is no key, and UnsafeAddress.
+        """
+        try:
+            reply = self._sender.send(gemini_batch.list_page(self._job, page), seconds=seconds)
+        except (RequestFailed, TooLong):
+            return None
+        return gemini_batch.batches_of_page(reply) if reply.ok else gemini_batch.failure(self._job, reply)

@@ -33,8 +33,11 @@ class OrderSender:
         moved: Callable[[int, int], None] = lambda sent, total: None,
         on_last_byte: Callable[[], None] = lambda: None,
         before: Callable[[], None] = lambda: None,
+        seconds: float = FREE_SECONDS,
     ) -> Reply:
         """One request. `before` is called once its key is here, and before anything is sent.
+
+        `seconds`: how long it may take, besides what its bytes take on a slow line.
 
         Raises what `Transport.send` does, and NanoBananaError where there is no key, or by `before`.
         """
@@ -52,7 +55,7 @@ class OrderSender:
             body=send.body,
             key=key,
             # A large file takes minutes on a slow line: what moves is waited for.
-            deadline=time.monotonic() + FREE_SECONDS + size / SLOW_BYTES,
+            deadline=time.monotonic() + seconds + size / SLOW_BYTES,
             fresh=send.paid,
             hooks=TransferHooks(is_cancelled, moved, on_last_byte),
         )

@@ -19,12 +19,13 @@ import pytest
 from dialect_driver import QUICK_SPECS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pack.core.dialects.base.step import Job, Reply
+from pack.core.dialects.base.step import Job, Reply, Send
 from pack.core.dialects.batch import gemini
 from pack.core.engine import Engine
 from pack.core.errors import Impossible, LedgerFailed
 from pack.core.execution.orders import order, order_cancel, order_creation
 from pack.core.execution.orders.order_book import OrderBook, OrderEnd
+from pack.core.execution.orders.order_sender import OrderSender
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
 from pack.core.ledger import RunContext
@@ -196,6 +197,39 @@ def test_a_request_that_the_list_does_not_have_cost_nothing(machine: Machine) ->
 def test_a_busy_provider_is_waited_for(machine: Machine, words: str) -> None:
     machine.doubles.fault(words, provider="google", match=NAME)
     machine.run("a fox")
+    assert machine.home().images == 1 and machine.orders() == 1
+
+
+@pytest.mark.parametrize("tries", [1, order_creation.TRIES])
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_order_that_was_taken_although_its_answer_is_a_refusal_is_not_made_twice(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
+) -> None:
+    monkeypatch.setattr(order_creation, "TRIES", tries)
+    send = OrderSender.send
+
+    def refused(sender: OrderSender, what: Send, **more: Any) -> Reply:
+        reply = send(sender, what, **more)
+        return Reply(status, {}, b'{"error": {"message": "overloaded"}}') if what.paid else reply
+
+    monkeypatch.setattr(OrderSender, "send", refused)
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    run = machine.run("a fox")
+    assert run.tasks[0].order and run.report.usd == pytest.approx(HALF)
+    assert machine.state_of("a fox") == ["accepted"]
+    (open_order,) = machine.engine.ledger.open_orders()
+    assert (open_order.id, open_order.task != "") == (run.tasks[0].order, True)
+    machine.doubles.finish_batches()
+    assert machine.home().images == 1
+    assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 1
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_list_that_can_not_be_read_keeps_no_order_from_being_sent_again(machine: Machine, status: int) -> None:
+    machine.doubles.switch("google", "batches", status)
+    machine.doubles.fault("status=503 times=2", provider="google", match=NAME)
+    assert machine.run("a fox").tasks[0].order
+    machine.doubles.switch("google", "batches", 0)
     assert machine.home().images == 1 and machine.orders() == 1
 
 
