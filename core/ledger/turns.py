@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import private_files
-from ..files.regular_files import NotReadable, read_regular
+from ..files.regular_files import read_regular
 from ..images.picture import EXTENSION, Encoded
 from . import interruptible_json
 from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results
@@ -90,14 +90,7 @@ class Turns:
         """The record of a picture; None where there is none that can be read."""
         if not NAME.fullmatch(name) or not UID.fullmatch(uid):
             return None
-        try:
-            data = read_regular(self._path(name, uid), SIDECAR_BYTES)
-            return _decoded(interruptible_json.loads(data.decode("utf-8")))
-        except FileNotFoundError:
-            return None
-        except (OSError, NotReadable, ValueError, KeyError, TypeError, RecursionError) as error:
-            log.warning("the turn of %s can't be read: %s", name, type(error).__name__)
-            return None
+        return _record_in(self._path(name, uid))
 
     # ------------------------------------------------------------------------------------------------ references
 
@@ -135,18 +128,13 @@ class Turns:
     def _drop_references(self, file: Path) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
         uid = file.name.removesuffix(TURN).rpartition(".")[2]
-        for reference in self._of(file):
+        record = _record_in(file)
+        for reference in record.references if record else ():
             with self._lock:
                 self._marker(reference.digest, uid).unlink(missing_ok=True)
                 folder = self._folder / reference.digest[:2]
                 if not any(folder.glob(f"{reference.digest}.*.used")):
                     self._delete(reference.digest)
-
-    def _of(self, file: Path) -> tuple[RecordedReference, ...]:
-        try:
-            return _decoded(interruptible_json.loads(read_regular(file, SIDECAR_BYTES).decode("utf-8"))).references
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return ()
 
     def _delete(self, digest: str) -> None:
         for file in (self._folder / digest[:2]).glob(f"{digest}.*"):
@@ -193,6 +181,17 @@ def encoded(record: TurnRecord) -> bytes:
     if len(data) > SIDECAR_BYTES:
         raise ValueError(f"a turn of {len(data)} bytes")
     return data
+
+
+def _record_in(file: Path) -> TurnRecord | None:
+    """The record in a file; None where there is none that can be read."""
+    try:
+        return _decoded(interruptible_json.loads(read_regular(file, SIDECAR_BYTES).decode("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        log.warning("the turn %s can't be read: %s", file.name, type(error).__name__)
+        return None
 
 
 def _decoded(value: Any) -> TurnRecord:
