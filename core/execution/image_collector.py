@@ -6,7 +6,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from ..dialects.base.step import Done, ImageRef, ModelTurn
 from ..errors import ConfigError, NanoBananaError
@@ -138,7 +137,7 @@ class ImageCollector:
             self._journal.keep_turn(number, data, self._turn)
         on_disk = self._journal.write_incoming(number, data)
         try:
-            image = ResultImage(decode(data), sniff(data), lambda: data)
+            image = _result_image(data)
         except TooLarge as error:
             raise self._too_large(number, message_of(error), usd, on_disk) from None
         except UnreadablePicture as error:
@@ -161,7 +160,7 @@ class ImageCollector:
         for draft in drafts[:MOST_DRAFTS]:
             try:
                 data = draft.read() or download(transport, draft.url, FREE_SECONDS)
-                found.append(ResultImage(decode(data), sniff(data), partial(_same, data)))
+                found.append(_result_image(data))
             except (DownloadFailed, UnreadablePicture, TooLarge, ConfigError) as error:
                 log.info("a draft of %s can't be used: %s", self._status.target.spec.label, message_of(error))
         if found:
@@ -205,8 +204,9 @@ class ImageCollector:
             outcome.notices.append(msg("image_collector.extra_pictures_not_kept", label=label, not_kept=not_kept))
 
 
-def _same(data: bytes) -> bytes:
-    return data
+def _result_image(data: bytes) -> ResultImage:
+    """A picture whose file stays in memory. Raises UnreadablePicture or TooLarge."""
+    return ResultImage(decode(data), sniff(data), lambda: data)
 
 
 def _digest_of(data: bytes) -> str:

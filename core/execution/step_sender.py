@@ -174,7 +174,7 @@ class StepSender:
 
     def _hooks(self, send: Send) -> TransferHooks:
         status = self._status
-        watch = _DraftWatch(self._dialect, status) if send.streams else None
+        watch = _DraftWatch(self._dialect, status) if send.streams and isinstance(self._dialect, Streams) else None
 
         def moved(sent: int, total: int) -> None:
             status.bytes_sent = (sent, total)
@@ -295,7 +295,7 @@ class StepSender:
 class _DraftWatch:
     """Takes the drafts out of a stream as it arrives."""
 
-    def __init__(self, dialect: Dialect, status: CallStatus) -> None:
+    def __init__(self, dialect: Streams, status: CallStatus) -> None:
         self._dialect, self._status, self._feed = dialect, status, EventFeed()
         self._is_broken = False
         status.drafts.clear()  # those of an earlier try, which was refused
@@ -306,8 +306,7 @@ class _DraftWatch:
             return
         try:
             for event in self._feed.feed(piece):
-                value = event_value(event)
-                found = self._dialect.drafts_in(value) if isinstance(self._dialect, Streams) else ()
+                found = self._dialect.drafts_in(event_value(event))
                 room = MOST_DRAFTS - len(self._status.drafts)
                 self._status.drafts.extend(data for draft in found[:room] if (data := draft.read()))
         except Exception:
