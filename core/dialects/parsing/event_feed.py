@@ -1,16 +1,16 @@
 """Takes server-sent events apart as their bytes arrive, so that the first is read before the last has come.
 
 Pure and incremental: however the bytes are split, the same events come out as `event_stream.parse_events` finds in the whole
-body. An event that is larger than any draft is passed over here; the whole answer is read at its end in any case. Source: the
-WHATWG page on server-sent events.
+body, but for a last one that no blank line has ended. An event that is larger than any draft is passed over here; the whole
+answer is read at its end in any case. Source: the WHATWG page on server-sent events.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...http.long_json import LongJson
-from .event_stream import MOST_EVENTS, line_end
+from ...http.long_json import LongJson, TooMuch
+from .event_stream import MOST_EVENTS, event_values, line_end
 
 EVENT_BYTES = 32 << 20
 """A larger event is passed over: a picture of 2K as base64 has 10 MB."""
@@ -62,15 +62,6 @@ class EventFeed:
                 events += self._ended_line()
         return events
 
-    def end(self) -> list[bytes]:
-        """The data of the event that no blank line has ended, where there is one."""
-        if self._start:
-            start, self._start = self._start, None
-            self._add(start)
-        if self._line:
-            self._ended_line()
-        return self._ended_event()
-
     def _add(self, piece: bytes) -> None:
         """Adds a piece to the line."""
         self._size += len(piece)
@@ -106,9 +97,7 @@ class EventFeed:
 def event_value(data: bytes) -> Any:
     """The JSON value of an event; None for any other text."""
     source = LongJson(data)
-    text = source.text().strip()
     try:
-        value, end = source.parse(text)
-    except (ValueError, RecursionError):
+        return next(iter(event_values(source, [source.text()])), None)
+    except TooMuch:
         return None
-    return value if end == len(text) else None

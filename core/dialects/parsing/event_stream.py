@@ -31,11 +31,11 @@ def parse_events(source: LongJson) -> Iterator[Any]:
     for start, end in _lines(source.body):
         first = source.body[start : min(end, start + 64)]
         if not first.strip() and end - start <= 64:
-            yield from _value(source, data)
+            yield from event_values(source, data)
             data = []
         elif first.startswith(b"data:"):
             data.append(source.text(start + 5, end).removeprefix(" "))
-    yield from _value(source, data)
+    yield from event_values(source, data)
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, int]]:
@@ -191,7 +191,8 @@ def _add_choice(whole: dict[str, Any], piece: dict[str, Any]) -> None:
     whole.update({n: value for n, value in piece.items() if n not in ("message", "delta") and value is not None})
 
 
-def _value(source: LongJson, data: list[str]) -> list[Any]:
+def event_values(source: LongJson, data: list[str]) -> list[Any]:
+    """The JSON value of an event with these lines of data; [] where it has none. Raises TooMuch."""
     if not data:
         return []
     text = "\n".join(data).strip()

@@ -10,6 +10,8 @@ from pack.core.dialects.parsing.event_feed import EventFeed, event_value
 from pack.core.dialects.parsing.event_stream import parse_events
 from pack.core.http.long_json import LongJson
 
+LAST_LINES = b"\n\n"
+"""Ends the last event, as servers do."""
 LINE_ENDS = st.sampled_from([b"\n", b"\r", b"\r\n"])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -50,7 +52,7 @@ def fed(body: bytes, cuts: list[int], most_bytes: int = 1 << 20) -> list[bytes]:
     feed = EventFeed(most_bytes)
     places = sorted({min(cut, len(body)) for cut in cuts})
     pieces = [body[start:end] for start, end in zip([0, *places], [*places, len(body)], strict=True)]
-    return [event for piece in pieces for event in feed.feed(piece)] + feed.end()
+    return [event for piece in [*pieces, LAST_LINES] for event in feed.feed(piece)]
 
 
 @given(streams(), st.lists(st.integers(0, 400), max_size=12))
