@@ -28,8 +28,9 @@ from ..errors.messages import msg
 from ..http.body import Body, Inline, Raw, json_body
 from ..images.picture import Encoded
 from ..providers.spec import OptionValue
+from ..request.conversation import Part
 from .base.dialect import BaseDialect
-from .base.step import Done, Failed, ImageRef, Job, Reply, Send, SentPart, State, Step, Wait
+from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step, Wait
 from .base.uploads import NewUpload
 from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing import gemini_errors
@@ -105,21 +106,21 @@ class Gemini(BaseDialect):
         return self.submit(job, {**_variants(state), "upload_urls": upload_urls}, (index, uri))
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        found = result_images(value)
+        found, broke_off = result_images(value), _broke_off(state, value)
         if found.images:
             sources = _sources(value)
             text = "\n".join(part for part in (found.text, _source_lines(sources)) if part)
             request_id = gemini_errors.request_id(reply, value)
-            notices = (DRAFT,) if found.is_draft else (BROKE_OFF,) if _broke_off(state, value) else ()
+            notices = (DRAFT,) if found.is_draft else (BROKE_OFF,) if broke_off else ()
             images = (*found.images[:-1], replace(found.images[-1], drafts=found.drafts))
             # Of a stream that broke off something may be missing.
-            turn = model_turn(value) if job.spec.conversations and not _broke_off(state, value) else None
+            turn = model_turn(value) if job.spec.conversations and not broke_off else None
             done = Done(images, text, request_id=request_id, notices=notices, sources=sources, turn=turn)
             return with_learned_variants(done, state)
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
-        if _broke_off(state, value) and not _says_why(value):
+        if broke_off and not _says_why(value):
             why = msg("gemini.stream_broke_off")
             return Failed(ProviderFailure("unreadable", why, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
@@ -186,7 +187,7 @@ def _user_turn(job: Job, prompt: str, references: Sequence[Encoded], upload_urls
     return {"role": "user", "parts": parts}
 
 
-def _answer_part(part: SentPart) -> dict[str, Any]:
+def _answer_part(part: Part[Encoded]) -> dict[str, Any]:
     """A part of an earlier answer as it came."""
     found: dict[str, Any] = {"text": part.text}
     if part.picture is not None:

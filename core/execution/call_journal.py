@@ -188,7 +188,7 @@ def turn_record(status: CallStatus, turn: ModelTurn) -> TurnRecord:
     job = status.job
     parts = []
     for part in turn.parts:
-        data = part.image.read() if part.image else b""
+        data = part.picture.read() if part.picture else b""
         picture = name_of(data) if data else ""
         parts.append(RecordedPart(part.text, picture, len(data), part.mime, part.signature, part.thought))
     sent = zip(status.digests, job.references, strict=False)

@@ -6,6 +6,7 @@ as one that was made just now.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ..images.picture import Picture, Pixels, UnreadablePicture, decode, measure
@@ -71,7 +72,7 @@ def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
         name, uid = record.parent
         record = ledger.turns.read(name, uid)
         if record is None or len(turns) >= MOST_TURNS or (record.provider, record.model) != (provider, model):
-            turns[-1] = _without_answer(turns[-1])  # what came before it isn't here
+            turns[-1] = replace(turns[-1], parts=())  # what came before it isn't here
             break
         turns.append(_stored_turn(ledger, name, uid, record, record.prompt))
     return Branch(provider, model, tuple(reversed(turns)))
@@ -99,11 +100,7 @@ def _stored_turn(
     return Turn(record.prompt, references, references_here, picture, pixels, _parts(ledger, uid, record.parts), uid)
 
 
-def _without_answer(turn: Turn) -> Turn:
-    return Turn(turn.prompt, turn.references, turn.references_here, turn.picture, turn.pixels, (), turn.uid)
-
-
-def _parts(ledger: Journal, uid: str, parts: tuple[RecordedPart, ...]) -> tuple[Part, ...]:
+def _parts(ledger: Journal, uid: str, parts: tuple[RecordedPart, ...]) -> tuple[Part[StoredPicture], ...]:
     return tuple(
         Part(
             part.text,

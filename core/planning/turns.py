@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..dialects.base.step import SentPart, SentTurn
+from ..dialects.base.step import SentTurn
 from ..errors import Impossible
 from ..errors.messages import msg
 from ..images.picture import Encoded, measure, sniff
 from ..providers.spec import ProviderSpec
-from ..request.conversation import Branch, Part
+from ..request.conversation import Branch, Part, StoredPicture
 from .references import encode_references
 
 
@@ -48,11 +48,11 @@ def _room(spec: ProviderSpec) -> int:
     return max(spec.max_request_bytes, spec.max_conversation_bytes)
 
 
-def _part(part: Part) -> SentPart:
+def _part(part: Part[StoredPicture]) -> Part[Encoded]:
     if part.picture is None:
-        return SentPart(part.text, signature=part.signature, thought=part.thought)
+        return part.with_picture(None)
     with pictures_here():
         data = part.picture.read()
         width, height = measure(data)
     picture = Encoded(data, sniff(data), width, height)  # type: ignore[arg-type]  # sent as it came, whatever it is
-    return SentPart("", picture, part.mime, part.signature, part.thought)
+    return part.with_picture(picture)

@@ -1,6 +1,6 @@
 """What was said before a request: the turns that a provider wants back, and the pictures in them.
 
-Part           a part of a model's answer, as it goes back
+Part           a part of a model's answer, as it goes back; its picture is of another type in each layer
 StoredPicture  a picture of the results store
 Turn           one request and its answer
 Branch         the turns that lead to one picture
@@ -13,8 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ..images.picture import Picture
+
+P = TypeVar("P")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,20 @@ class StoredPicture:
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Generic[P]):
     """Words, or a picture. With the thought signature that came on it, which goes back on it unchanged."""
 
     text: str = field(default="", repr=False)
-    picture: StoredPicture | None = None
+    picture: P | None = None
     mime: str = ""
     """As the answer says it."""
     signature: str = field(default="", repr=False)
     """"" where none came."""
     thought: bool = False
+
+    def with_picture(self, picture: Q | None) -> Part[Q]:
+        """This part with its picture as another layer has it."""
+        return Part(self.text, picture, self.mime, self.signature, self.thought)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Turn:
     """The result."""
     pixels: Picture = field(repr=False, compare=False)
     """The result as a reference, without transparency."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part[StoredPicture], ...] = ()
     """The answer as it goes back; empty where it wasn't kept."""
     uid: str = ""
     """The result's row in the journal."""

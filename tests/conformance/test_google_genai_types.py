@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from dialect_driver import job, play, reply, request, sent_json
 from judging import judged
-from pack.core.dialects.base.step import SentPart, SentTurn
+from pack.core.dialects.base.step import SentTurn
 from pack.core.images.picture import Encoded, encode
 from pack.core.providers import BUILT_IN
+from pack.core.request.conversation import Part
 from sent_requests import Sent, sent_job, sent_requests
 
 genai = pytest.importorskip("google.genai")
@@ -120,10 +121,10 @@ def test_a_conversation_is_what_the_sdk_would_send(provider: str, version: str) 
     """The history of a chat: the answers part by part, each signature on its own part, byte for byte."""
     picture = encode(np.random.default_rng(2).integers(0, 256, (9, 9, 3), dtype=np.uint8), "png")
     signature = base64.b64encode(bytes(range(256)) * 40).decode()
-    answer = (
-        SentPart("Here:", signature=base64.b64encode(b"one").decode()),
-        SentPart(picture=Encoded(picture, "png", 9, 9), mime="image/png", signature=signature),
-        SentPart("", signature=base64.b64encode(b"two").decode()),
+    answer: tuple[Part[Encoded], ...] = (
+        Part("Here:", signature=base64.b64encode(b"one").decode()),
+        Part(picture=Encoded(picture, "png", 9, 9), mime="image/png", signature=signature),
+        Part("", signature=base64.b64encode(b"two").decode()),
     )
     before = job(BUILT_IN[provider], request("edit"))
     work = replace(before, prompt="and now", turns=(SentTurn("first", before.references, answer),))

@@ -23,21 +23,10 @@ from ...http.body import Body, Inline
 from ...http.reply import Reply as Reply
 from ...images.picture import Encoded
 from ...providers.spec import Endpoint, Operation, Option, OptionValue, ProviderSpec, ReferenceEncoding
+from ...request.conversation import Part
 from ..parsing.coded_image import CodedImage
 
 State = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class SentPart:
-    """A part of an earlier answer, as it goes back."""
-
-    text: str = ""
-    picture: Encoded | None = None
-    mime: str = ""
-    """As the answer said it."""
-    signature: str = field(default="", repr=False)
-    thought: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class SentTurn:
 
     prompt: str
     references: tuple[Encoded, ...]
-    parts: tuple[SentPart, ...]
+    parts: tuple[Part[Encoded], ...]
 
 
 @dataclass(frozen=True)
@@ -173,25 +162,12 @@ class ImageRef:
         return self.coded.read() if self.coded is not None else self.data
 
 
-@dataclass(frozen=True)
-class AnswerPart:
-    """A part of an answer: words, or a picture."""
-
-    text: str = ""
-    image: ImageRef | None = None
-    mime: str = ""
-    """As the answer says it."""
-    signature: str = ""
-    """The thought signature on it."""
-    thought: bool = False
-
-
 class ModelTurn:
     """An answer as it goes back in a conversation. No dataclass: its texts must not be scrubbed and cut as messages are."""
 
     __slots__ = ("parts",)
 
-    def __init__(self, parts: tuple[AnswerPart, ...]) -> None:
+    def __init__(self, parts: tuple[Part[ImageRef], ...]) -> None:
         self.parts = parts
 
 

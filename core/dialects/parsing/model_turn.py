@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...http.long_text import LongText
-from ..base.step import AnswerPart, ModelTurn
+from ...request.conversation import Part
+from ..base.step import ImageRef, ModelTurn
 from .result_images import named, part_images
 
 MOST_SIGNATURE = 8 << 20
@@ -26,7 +27,7 @@ def model_turn(value: dict[str, Any]) -> ModelTurn | None:
     parts = named(named(candidates[0], "content"), "parts")
     if not isinstance(parts, list) or len(parts) > MOST_PARTS:
         return None
-    found: list[AnswerPart] = []
+    found: list[Part[ImageRef]] = []
     for part in parts:
         signature = _text(named(part, "thoughtSignature"))
         if not isinstance(part, dict) or signature is None:
@@ -37,10 +38,10 @@ def model_turn(value: dict[str, Any]) -> ModelTurn | None:
         if one is None:
             return None
         found.append(one)
-    return ModelTurn(tuple(found)) if any(part.image and not part.thought for part in found) else None
+    return ModelTurn(tuple(found)) if any(part.picture and not part.thought for part in found) else None
 
 
-def _part(part: dict[str, Any], signature: str) -> AnswerPart | None:
+def _part(part: dict[str, Any], signature: str) -> Part[ImageRef] | None:
     """None for a part of another kind than words and pictures inside the answer."""
     unknown = set(part) - {"text", "inlineData", "inline_data", "thought", "thoughtSignature", "thought_signature"}
     if unknown:
@@ -48,12 +49,12 @@ def _part(part: dict[str, Any], signature: str) -> AnswerPart | None:
     thought = part.get("thought") is True
     if "text" in part:
         text = _text(part["text"])
-        return None if text is None else AnswerPart(text, signature=signature, thought=thought)
+        return None if text is None else Part(text, signature=signature, thought=thought)
     images = part_images(part)
     mime = _text(named(named(part, "inlineData"), "mimeType"))
     if len(images) != 1 or images[0].url or not mime:
         return None
-    return AnswerPart(image=images[0], mime=mime, signature=signature, thought=thought)
+    return Part(picture=images[0], mime=mime, signature=signature, thought=thought)
 
 
 def _text(value: Any) -> str | None:

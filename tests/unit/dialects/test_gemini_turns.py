@@ -11,10 +11,11 @@ import pytest
 from dialect_driver import PNG, job, play, reply, request, sent_json, tiny
 from hypothesis import given
 from hypothesis import strategies as st
-from pack.core.dialects.base.step import Done, Job, SentPart, SentTurn
+from pack.core.dialects.base.step import Done, Job, SentTurn
 from pack.core.dialects.parsing.model_turn import model_turn
 from pack.core.images.picture import Encoded, encode
 from pack.core.providers import BUILT_IN
+from pack.core.request.conversation import Part
 
 SPEC = BUILT_IN["google"]
 B64 = base64.b64encode(PNG).decode()
@@ -38,13 +39,7 @@ def sent_back(found: Done) -> list[dict[str, Any]]:
     """The model's turn in a request that goes on from an answer."""
     assert found.turn is not None
     parts = tuple(
-        SentPart(
-            part.text,
-            Encoded(part.image.read(), "png", 2, 3) if part.image else None,
-            part.mime,
-            part.signature,
-            part.thought,
-        )
+        part.with_picture(Encoded(part.picture.read(), "png", 2, 3) if part.picture else None)
         for part in found.turn.parts
     )
     work = replace(job(SPEC, request(prompt="two")), turns=(SentTurn("one", (), parts),))
@@ -136,7 +131,7 @@ def test_no_answer_breaks_the_reading(value: Any) -> None:
     for each in (value, {"candidates": [{"content": {"parts": value}}]}):
         if isinstance(each, dict):
             found = model_turn(each)
-            assert found is None or any(part.image for part in found.parts)
+            assert found is None or any(part.picture for part in found.parts)
 
 
 def test_a_provider_without_conversations_keeps_no_turn() -> None:
@@ -146,7 +141,7 @@ def test_a_provider_without_conversations_keeps_no_turn() -> None:
 def conversation(spec: Any = SPEC) -> Job:
     """Two turns with a reference each, and a new one."""
     files = [Encoded(encode(tiny(number)._read(), "webp"), "webp", 5, 4) for number in (11, 12)]
-    answered = (SentPart("", Encoded(PNG, "png", 2, 3), "image/png", "c2ln"),)
+    answered = (Part("", Encoded(PNG, "png", 2, 3), "image/png", "c2ln"),)
     turns = (SentTurn("one", (files[0],), answered), SentTurn("two", (files[1],), answered))
     return replace(job(spec, request("edit", prompt="three")), turns=turns)
 
