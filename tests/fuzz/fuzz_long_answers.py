@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -142,15 +142,11 @@ def make(rng: Random) -> bytes:
     return b"200\n\n" + (text.encode("utf-8", "surrogatepass") if rng.random() < 0.1 else data)
 
 
-def mutate(data: bytes, rng: Random, others: Sequence[bytes]) -> bytes:
-    return fuzz_replies.mutate(data, rng, others)
-
-
 HARNESS = Harness(
     "long_answers",
     run,
     make,
-    mutate,
+    fuzz_replies.mutate,
     (
         *(f"core/dialects/parsing/{name}.py" for name in ("base64_text", "coded_image", "data_uris", "text_images")),
         "core/http/long_json.py",

@@ -49,8 +49,8 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
-    message = capsys.readouterr().out
-    assert all(f"  {command.name} " in message for command in commands.COMMANDS)
+    printed = capsys.readouterr().out
+    assert all(f"  {command.name} " in printed for command in commands.COMMANDS)
     assert run([]) == 2
 
 

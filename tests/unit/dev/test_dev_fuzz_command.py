@@ -50,5 +50,5 @@ def test_harnesses_make_their_folders_where_the_command_removes_them(tmp_path: P
     """The process ends without `atexit`, as atheris ends it and a signal does."""
     code = "import os, folders; print(folders.folder('x'), flush=True); os._exit(0)"
     environ = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(fuzz_command.FOLDER)}
-    message = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
-    assert Path(message.stdout.strip()).parent == tmp_path
+    finished = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert Path(finished.stdout.strip()).parent == tmp_path

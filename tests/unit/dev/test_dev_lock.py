@@ -12,16 +12,16 @@ STAY = "import sys; print('here', flush=True); sys.stdin.read()"
 
 
 def test_the_second_waits_and_says_so(tmp_path: Path) -> None:
-    message, got = threading.Event(), threading.Event()
+    waits, got = threading.Event(), threading.Event()
 
     def second() -> None:
-        with locked(tmp_path / "lock", message.set):
+        with locked(tmp_path / "lock", waits.set):
             got.set()
 
     with locked(tmp_path / "lock"):
         other = threading.Thread(target=second, daemon=True)
         other.start()
-        assert message.wait(5)
+        assert waits.wait(5)
         assert not got.is_set()
     assert got.wait(5)
     other.join()
