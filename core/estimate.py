@@ -49,7 +49,7 @@ class Estimate:
     price_source: str
     price_dated: str
     ordered: int
-    """How many of those are not here yet: they come home by themselves."""
+    """How many of those are ordered and not here yet."""
     delivery: Delivery
     usd_now_each: float | None
     """What a picture would cost at once, where it is ordered; else its expected price."""
