@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-PACK_NODES = ("NanoBananaGenerate", "NanoBananaEdit", "ProviderConfig")
+PACK_NODES = ("NanoBananaGenerate", "NanoBananaEdit", "NanoBananaConversation", "ProviderConfig")
 GITHUB = "https://github.com/"
 
 
