@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..dialects.parsing.model_turn import MOST_PARTS
 from ..files import private_files
 from ..files.regular_files import read_regular
 from ..images.picture import EXTENSION, Encoded
@@ -28,7 +29,6 @@ from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results
 log = logging.getLogger("nano_banana")
 
 VERSION = 1
-_MOST_PARTS = 64
 _MOST_REFERENCES = 64
 _SHARE = 10
 """The references that are kept may take one part in so many of what the results may."""
@@ -196,7 +196,7 @@ def _record_in(file: Path) -> TurnRecord | None:
 
 def _decoded(value: Any) -> TurnRecord:
     """Raises KeyError, TypeError or ValueError for an invalid record: others may be able to write them."""
-    parts, references = _objects(value["parts"], _MOST_PARTS), _objects(value["references"], _MOST_REFERENCES)
+    parts, references = _objects(value["parts"], MOST_PARTS), _objects(value["references"], _MOST_REFERENCES)
     file, uid = value["parent"]
     if (file or uid) and not (NAME.fullmatch(file) and UID.fullmatch(uid)):
         raise ValueError("a parent that can't be one")
