@@ -61,8 +61,7 @@ class Backlog:
                 done = self._write_all(step)
             except JournalAway:
                 return False
-        for each in done:
-            each.written()
+        _call_written(done, step)
         return True
 
     def flush(self) -> None:
@@ -71,8 +70,7 @@ class Backlog:
             return
         with self._lock:
             done = self._write_all(None)
-        for each in done:
-            each.written()
+        _call_written(done, None)
 
     def flush_if_possible(self) -> None:
         """`flush` for the thread that has heard that the journal is back. Raises nothing."""
@@ -94,8 +92,7 @@ class Backlog:
                     step.write(connection)
             except JournalAway:
                 self._steps.appendleft(step)
-                for each in done:
-                    each.written()
+                _call_written(done, None)
                 raise
             except BaseException as error:
                 step.dropped()
@@ -105,3 +102,14 @@ class Backlog:
                 continue
             done.append(step)
         return done
+
+
+def _call_written(done: list[_Step], own: _Step | None) -> None:
+    """Calls `written` of each step. An error is raised for `own` only, the last one: it is no fault of other callers."""
+    for step in done:
+        try:
+            step.written()
+        except Exception:
+            if step is own:
+                raise
+            log.exception("a step of an earlier call is written down, but what follows from it failed")
