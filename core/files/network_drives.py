@@ -15,13 +15,23 @@ _TYPES = {
     "smb2": "SMB",
     "smb3": "SMB",
     "smbfs": "SMB",
+    "afs": "AFS",
+    "ceph": "CephFS",
+    "fuse.ceph": "CephFS",
+    "fuse.ceph-fuse": "CephFS",
+    "fuse.glusterfs": "GlusterFS",
+    "fuse.sshfs": "SSHFS",
+    "glusterfs": "GlusterFS",
+    "lustre": "Lustre",
 }
-"""Those whose locks can fail between machines. Folders that Docker Desktop and WSL share with their own host have other types:
-9p, drvfs, fakeowner, fuse.grpcfuse, fuse.osxfs, virtiofs."""
+"""Those whose locks can fail between machines, and on which SQLite's shared memory is each machine's own.
+
+Folders that Docker Desktop and WSL share with their own host have other types: 9p, drvfs, fakeowner, fuse.grpcfuse, fuse.osxfs,
+virtiofs."""
 
 
 def network_drive(folder: Path) -> str:
-    """ "NFS" or "SMB" where the folder, which need not be there, is on such a drive; else "". Raises nothing."""
+    """The kind of the network drive that the folder, which need not be there, is on; "" for none. Raises nothing."""
     try:
         lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
         place = folder.resolve()

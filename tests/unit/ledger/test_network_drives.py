@@ -24,6 +24,12 @@ grpcfuse /host_mnt fuse.grpcfuse rw 0 0
 /run/host_mark/Users /Users fakeowner rw 0 0
 share /data virtiofs rw 0 0
 D: /mnt/d drvfs rw 0 0
+me@server: /mnt/ssh fuse.sshfs rw,user_id=0 0 0
+10.0.0.1:6789:/ /mnt/ceph ceph rw 0 0
+ceph-fuse /mnt/ceph-fuse fuse.ceph-fuse rw 0 0
+server:volume /mnt/gluster fuse.glusterfs rw 0 0
+10.0.0.1@tcp:/scratch /mnt/lustre lustre rw,flock 0 0
+AFS /afs afs rw 0 0
 server:/a /mnt/covered nfs rw 0 0
 tmpfs /mnt/covered tmpfs rw 0 0
 broken
@@ -47,6 +53,12 @@ def mounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("/mnt/studio/local/home", ""),
         ("/mnt/two words/home", "SMB"),
         ("/mnt/covered/home", ""),
+        ("/mnt/ssh/home", "SSHFS"),
+        ("/mnt/ceph/home", "CephFS"),
+        ("/mnt/ceph-fuse/home", "CephFS"),
+        ("/mnt/gluster/home", "GlusterFS"),
+        ("/mnt/lustre/home", "Lustre"),
+        ("/afs/studio/home", "AFS"),
         ("/mnt/c/Users/me", ""),
         ("/mnt/d/ComfyUI", ""),
         ("/host_mnt/home", ""),
