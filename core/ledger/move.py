@@ -21,10 +21,10 @@ _CHUNK = 500
 
 
 def move(source: Journal, target: Database) -> tuple[int, Path]:
-    """Copies all rows in one transaction, then renames the file; gives how many pictures there were, and its new name.
+    """Copies the rows in one transaction, then renames the file; gives how many pictures there were, and its new name.
 
-    Run again after it was cut off, it copies nothing twice. Raises LedgerFailed with nothing moved, also while a ComfyUI uses
-    the file.
+    What was reserved and never sent is not copied: it cost nothing, and would count in the caps. Run again after it was cut
+    off, it copies nothing twice. Raises LedgerFailed with nothing moved, also while a ComfyUI uses the file.
     """
     file = source.home / "journal.sqlite"
     if not file.is_file():
@@ -49,7 +49,11 @@ def _copy_pictures(rows: list[dict[str, Any]], new: Connection) -> int:
     from_sidecar = (picture.c.state == "stored") & (picture.c.call == "") & (picture.c.fingerprint != "")
     new.execute(delete(picture).where(picture.c.uid.in_(complete) & from_sidecar))
     known = set(new.execute(select(picture.c.uid).where(picture.c.uid.in_(uids))).scalars())
-    missing = [row | ({"owner": ""} if row["state"] in OPEN_STATES else {}) for row in rows if row["uid"] not in known]
+    missing = [
+        row | ({"owner": ""} if row["state"] in OPEN_STATES else {})
+        for row in rows
+        if row["uid"] not in known and row["state"] != "reserved"
+    ]
     if missing:
         new.execute(insert(picture), missing)
     return len(missing)

@@ -55,6 +55,23 @@ def filled(home: Path) -> None:
     journal.close()
 
 
+def test_what_was_reserved_and_never_sent_counts_in_no_cap_of_the_farm(
+    tmp_path: Path, address: PostgresAddress
+) -> None:
+    """The machine was killed before it sent it, and no run asked for it since."""
+    filled(tmp_path)
+    process = another_process(tmp_path, "claim_one(journal, 'v1:unsent'); print('there', flush=True); input()")
+    die(process)
+    source = open_journal(tmp_path, address=None)
+    before = {row["provider"]: row["usd"] for row in History(source).spend(("provider",))}
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    assert move(source, target.database)[0] == 4
+    assert History(target).spend(("provider",))[0]["usd"] == pytest.approx(before["onerouter"] - 0.134)
+    with target.database.read() as connection:
+        assert spent_in(connection, "day", "", 0.0) == pytest.approx((before["onerouter"] - 0.134) * 1e6)
+    target.close()
+
+
 def test_all_of_a_journal_is_moved_once(tmp_path: Path, address: PostgresAddress) -> None:
     filled(tmp_path)
     file = tmp_path / "journal.sqlite"
@@ -106,7 +123,8 @@ def test_what_the_farm_has_done_since_a_move_that_was_cut_off_stays(tmp_path: Pa
 
 def test_a_journal_in_use_stays_where_it_is(tmp_path: Path, address: PostgresAddress) -> None:
     """A ComfyUI that goes on writing into the file would pay what nobody sees."""
-    process = another_process(tmp_path, "claim_one(journal); print('there', flush=True); input()")
+    sent = "claim_one(journal); journal.mark_sent(['v1:a'], 'call'); print('there', flush=True); input()"
+    process = another_process(tmp_path, sent)
     target = Journal(tmp_path / "other", decide_stalled=decide_stalled_row, address=address)
     with pytest.raises(LedgerFailed, match="uses the journal"):
         move(open_journal(tmp_path, address=None), target.database)
