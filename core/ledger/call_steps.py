@@ -24,6 +24,8 @@ from .types import OPEN_STATES, DecideEnding, RowFacts, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")
 
+_NOT_STORED = picture.c.state != "stored"
+
 
 class CallSteps:
     """Writes what happens to the pictures that this process holds."""
@@ -62,7 +64,7 @@ class CallSteps:
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""
         uids = list(self._ownership.uids_of(fingerprints).values())
-        self._backlog.write(lambda connection: queries.update_rows(connection, uids, state="reserved"))
+        self._backlog.write(lambda connection: queries.update_rows(connection, uids, _NOT_STORED, state="reserved"))
 
     def mark_accepted(self, fingerprints: Sequence[str], task: Mapping[str, Any]) -> None:
         """See `Journal.mark_accepted`."""
@@ -178,17 +180,21 @@ class CallSteps:
             queries.update_rows(connection, uids, notified=self._clock(), notified_run=run)
 
     def _update(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
-        """Changes rows that this process holds. Rows that a replaced file lacks are written again."""
+        """Changes rows that this process holds. Rows that a replaced file lacks are written again.
+
+        A row that another machine has stored, while this one was cut off from the journal, stays as it is.
+        """
         uids = list(self._ownership.uids_of(fingerprints).values())
-        if queries.update_rows(connection, uids, **values) == len(uids):
+        if queries.update_rows(connection, uids, _NOT_STORED, **values) == len(uids):
             return
-        present = {row.uid for row in queries.by_uids(connection, uids)}
+        states = {row.uid: row.state for row in queries.by_uids(connection, uids)}
+        uids = [uid for uid in uids if states.get(uid) != "stored"]
         for uid in uids:
             held = self._ownership.find(uid)
-            if uid not in present and held is not None and held.reserved_row is not None:
+            if uid not in states and held is not None and held.reserved_row is not None:
                 row = {**held.reserved_row, "state": "sent", "sent": self._clock()}
                 connection.execute(insert(picture), [row])
-        if queries.update_rows(connection, uids, **values) != len(uids):
+        if queries.update_rows(connection, uids, _NOT_STORED, **values) != len(uids):
             raise ledger_failed(msg("call_steps.picture_not_in_journal"))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
+from ..errors import JournalAway
 from ..errors.messages import msg
 from . import queries
+from .backlog import Backlog
 from .database import Database
 from .image_store import mark_row_stored
 from .kept_answers import KeptAnswers
@@ -29,7 +31,7 @@ CanResume = Callable[[str, str, str], bool]
 class StalledRows:
     """Moves open rows that no call works on to their next state, within one write transaction.
 
-    After the transaction has failed, call `release`.
+    After the transaction has failed, call `undo_claims`.
     """
 
     def __init__(
@@ -46,8 +48,8 @@ class StalledRows:
         self.claims: list[Claim] = []
         """The calls that this process resumes."""
         self._claimed_calls: set[str] = set()
-        self._uids: dict[str, str] = {}
-        """Fingerprint -> uid of the pictures of `claims`."""
+        self.claimed_rows: list[Row[Any]] = []
+        """The rows of `claims`, as they were before."""
 
     def resolve(self, row: Row[Any]) -> ReserveStatus:
         """Moves a stalled row on and gives the status of its picture. "reserved" = it can be reserved again."""
@@ -68,15 +70,6 @@ class StalledRows:
         queries.end_row(self._connection, row.uid, ending, reason, self._now)
         return "unresolved" if ending.state == "unknown" else "reserved"
 
-    @property
-    def uids(self) -> list[str]:
-        """The rows that this process has claimed."""
-        return list(self._uids.values())
-
-    def release(self) -> None:
-        """Stops holding the claimed pictures."""
-        self._ownership.release(self._uids)
-
     def _claim(self, row: Row[Any]) -> None:
         """Claims all pictures of a call that can be resumed for free."""
         if row.call in self._claimed_calls:
@@ -89,12 +82,31 @@ class StalledRows:
             .order_by(picture.c.index_in_call)
         ).all()
         queries.update_rows(self._connection, [each.uid for each in rows], owner=self._ownership.id)
+        self.claimed_rows += rows
         for each in rows:
-            self._uids[each.fingerprint] = each.uid
             self._ownership.hold(each.fingerprint, HeldPicture(each.uid))
         exited = row.owner not in ("", self._ownership.id)
         count = len(queries.by_call(self._connection, row.call))
         self.claims.append(queries.claim_of(rows, owner_exited=exited, image_count=count))
+
+
+def undo_claims(
+    rows: Sequence[Row[Any]], owner: str, ownership: Ownership, backlog: Backlog, error: BaseException
+) -> None:
+    """Stops holding claimed pictures after the transaction has failed with `error`. `rows`: as they were before.
+
+    Where the connection ended during the commit, the claims may be written: the rows would belong to this process (`owner`),
+    which runs and doesn't work on them, and all others would wait for them. They are restored once the journal is there.
+    """
+    ownership.release({row.fingerprint: row.uid for row in rows})
+
+    def write(connection: Connection) -> None:
+        for row in rows:
+            if ownership.find(row.uid) is None:  # not claimed again meanwhile
+                queries.update_rows(connection, [row.uid], picture.c.owner == owner, owner="", state=row.state)
+
+    if rows and isinstance(error, JournalAway):
+        backlog.write(write)
 
 
 class Claims:
@@ -108,8 +120,9 @@ class Claims:
         ownership: Ownership,
         decide_stalled: DecideEnding,
         clock: Callable[[], float],
+        backlog: Backlog,
     ) -> None:
-        self._database, self._results, self._answers = database, results, answers
+        self._database, self._results, self._answers, self._backlog = database, results, answers, backlog
         self._ownership, self._decide_stalled, self._clock = ownership, decide_stalled, clock
 
     def claim_stalled(self, can_resume: CanResume, *, any_age: bool = False) -> list[Claim]:
@@ -127,24 +140,24 @@ class Claims:
                 recent = [row for row in rows if any_age or row.created > now - RECOVERY_DAYS * 86400]
                 for row in self._ownership.stalled(recent):
                     stalled.resolve(row)
-        except BaseException:
+        except BaseException as error:
             if stalled is not None:
-                stalled.release()
+                undo_claims(stalled.claimed_rows, owner, self._ownership, self._backlog, error)
             raise
         return stalled.claims
 
     def claim_answer(self, uid: str) -> Claim | None:
         """Claims the missing pictures of the call whose kept answer is to be read again; None where there is none."""
-        uids: dict[str, str] = {}
+        owner, claimed = self._ownership.id, list[Row[Any]]()
         try:
             with self._database.write() as connection:
-                return self._claim_answer(connection, uid, uids)
-        except BaseException:
-            self._ownership.release(uids)
+                return self._claim_answer(connection, uid, owner, claimed)
+        except BaseException as error:
+            undo_claims(claimed, owner, self._ownership, self._backlog, error)
             raise
 
-    def _claim_answer(self, connection: Connection, uid: str, uids: dict[str, str]) -> Claim | None:
-        """`uids` gets fingerprint -> uid of the claimed pictures."""
+    def _claim_answer(self, connection: Connection, uid: str, owner: str, claimed: list[Row[Any]]) -> Claim | None:
+        """`claimed` gets the rows of the claimed pictures."""
         found = queries.by_uids(connection, [uid])
         answer = self._answers.read(found[0].call) if found else None
         if answer is None:
@@ -153,9 +166,9 @@ class Claims:
         missing = [row for row in rows if row.state in ("unknown", "refused") and row.fingerprint]
         if not missing or any(self._ownership.holds(row.fingerprint) for row in missing):
             return None
-        queries.update_rows(connection, [row.uid for row in missing], owner=self._ownership.id, state="sent")
+        queries.update_rows(connection, [row.uid for row in missing], owner=owner, state="sent")
+        claimed += missing
         for row in missing:
-            uids[row.fingerprint] = row.uid
             self._ownership.hold(row.fingerprint, HeldPicture(row.uid))
         unresolved = any(row.state == "unknown" for row in missing)
         claim = queries.claim_of(missing, owner_exited=False, image_count=len(rows), answer=answer)

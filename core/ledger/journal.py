@@ -73,7 +73,9 @@ class Journal:
         self._reservations = Reservations(
             self.database, self.results, self.ownership, decide_stalled, self._now, self._backlog
         )
-        self._claims = Claims(self.database, self.results, self.answers, self.ownership, decide_stalled, self._now)
+        self._claims = Claims(
+            self.database, self.results, self.answers, self.ownership, decide_stalled, self._now, self._backlog
+        )
         self._unresolved = UnresolvedRows(self.database, self.results, self._now)
         self._calls = CallSteps(
             self.database, self.results, self.ownership, self._image_store, self.eviction, self._now, self._backlog

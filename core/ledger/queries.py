@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from ..errors.messages import Message, as_data, from_data, msg
 from .kept_answers import KeptAnswer
@@ -26,12 +26,12 @@ def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
     return list(_select_in(connection, picture.c.uid, uids))
 
 
-def update_rows(connection: Connection, uids: Sequence[str], **values: Any) -> int:
-    """Sets columns of rows; gives how many rows there were."""
+def update_rows(connection: Connection, uids: Sequence[str], *conditions: ColumnElement[bool], **values: Any) -> int:
+    """Sets columns of the rows that meet the conditions; gives how many rows there were."""
     found = 0
     for start in range(0, len(uids), _CHUNK):
         chosen = picture.c.uid.in_(list(uids[start : start + _CHUNK]))
-        found += connection.execute(update(picture).where(chosen).values(**values)).rowcount
+        found += connection.execute(update(picture).where(chosen, *conditions).values(**values)).rowcount
     return found
 
 

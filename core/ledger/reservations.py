@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from ..config.caps import Caps
 from ..errors import JournalAway, OverCap
 from . import cap_check, queries
 from .backlog import Backlog
-from .claims import CanResume, StalledRows
+from .claims import CanResume, StalledRows, undo_claims
 from .database import Database
 from .ownership import HeldPicture, Ownership
 from .results import Results
@@ -67,12 +67,11 @@ class Reservations:
                     self._check_caps(connection, new, run_context, caps, now)
                     self._insert(connection, new, run_context, owner, now, reserved)
         except BaseException as error:
-            if stalled is not None:
-                stalled.release()
             self._ownership.release(reserved)
-            if isinstance(error, JournalAway):
-                claimed = [] if stalled is None else stalled.uids
-                self._take_back_uncertain(owner, list(reserved.values()), claimed)
+            if stalled is not None:
+                undo_claims(stalled.claimed_rows, owner, self._ownership, self._backlog, error)
+            if reserved and isinstance(error, JournalAway):
+                self._take_back_uncertain(owner, list(reserved.values()))
             raise
         reserve_result.claims = stalled.claims
         return reserve_result
@@ -117,8 +116,8 @@ class Reservations:
             connection.execute(delete(picture).where(picture.c.uid == row.uid))
         return len(stalled)
 
-    def _take_back_uncertain(self, owner: str, reserved: Sequence[str], claimed: Sequence[str]) -> None:
-        """Takes back, once the journal is there, what was written where the connection ended during the commit.
+    def _take_back_uncertain(self, owner: str, reserved: Sequence[str]) -> None:
+        """Deletes, once the journal is there, what was written where the connection ended during the commit.
 
         The rows would belong to this process, which runs and doesn't work on them: all others would wait for them.
         """
@@ -126,10 +125,8 @@ class Reservations:
         def write(connection: Connection) -> None:
             own = picture.c.owner == owner
             connection.execute(delete(picture).where(picture.c.uid.in_(reserved), picture.c.state == "reserved", own))
-            connection.execute(update(picture).where(picture.c.uid.in_(claimed), own).values(owner=""))
 
-        if reserved or claimed:
-            self._backlog.write(write)
+        self._backlog.write(write)
 
     def _insert(
         self,

@@ -12,11 +12,21 @@ import pytest
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[postgres_server.PostgresServer]:
     """A server for the tests of this process."""
+    yield from _running()
+
+
+@pytest.fixture
+def server() -> Iterator[postgres_server.PostgresServer]:
+    """One of its own, which may be killed."""
+    yield from _running()
+
+
+def _running() -> Iterator[postgres_server.PostgresServer]:
     if why := postgres_server.missing():
         pytest.skip(f"the journal on a PostgreSQL server is not tested: {why}")
-    server = postgres_server.PostgresServer()
-    yield server
-    server.stop()
+    made = postgres_server.PostgresServer()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

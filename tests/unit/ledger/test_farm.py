@@ -10,11 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import postgres_server
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, negotiated, request
 from journal_driver import ROOT, decide_stalled_row
@@ -95,15 +93,6 @@ class Worker:
     def _line(self) -> str:
         assert self._process.stdout
         return self._process.stdout.readline()
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    if why := postgres_server.missing():
-        pytest.skip(f"a farm with one journal is not tested: {why}")
-    made = PostgresServer()
-    yield made
-    made.stop()
 
 
 def paid(doubles: Doubles) -> Counter[str]:

@@ -20,6 +20,7 @@ from pack.core.execution.charge import Failed, decide_unstarted_row, row_rule
 from pack.core.ledger import Caps, schema
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
+from pack.core.ledger.kept_answers import KeptAnswer
 from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.ledger.postgres_session import PostgresSession
 from postgres_server import PostgresServer
@@ -28,18 +29,6 @@ from sqlalchemy import Connection
 SECRET = "hunter2/%40 ü"
 QUOTED = "hunter2%2F%2540%20%C3%BC"
 NOWHERE = f"postgresql+psycopg://farm:{QUOTED}@127.0.0.1:1/studio"
-
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """One of its own, which may be killed."""
-    import postgres_server
-
-    if why := postgres_server.missing():
-        pytest.skip(f"a PostgreSQL server that goes away is not tested: {why}")
-    made = PostgresServer()
-    yield made
-    made.stop()
 
 
 def opened(server: PostgresServer, home: Path, **more: object) -> Journal:
@@ -216,6 +205,88 @@ def test_a_worker_that_was_taken_for_ended_sends_nothing_more_of_what_it_had_res
     other.close()
 
 
+def cut_off_next_commit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next transaction is committed, and the connection ends before this process hears of it."""
+    genuine = journal.database.write
+
+    @contextmanager
+    def cut_off() -> Iterator[Connection]:
+        with genuine() as connection:
+            yield connection
+        monkeypatch.undo()
+        raise journal.database.away(ConnectionError("server closed the connection unexpectedly"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(journal.database, "write", cut_off)
+
+
+def test_a_claim_whose_commit_was_cut_off_is_taken_back(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the task of an ended worker, and of two kept answers: one may have been charged, the other surely wasn't."""
+    ended = opened(server, tmp_path / "ended")
+    for name in ("task", "unknown", "refused"):
+        claim_one(ended, f"v1:{name}")
+        ended.mark_sent([f"v1:{name}"], name)
+    ended.mark_accepted(["v1:task"], {"task": "t-1"})
+    ended.mark_failed(["v1:unknown"], row_rule(Failed("maybe", "unresolved")), "unreadable")
+    ended.mark_failed(["v1:refused"], row_rule(Failed("no", "final")), "refused")
+    ended.close()
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    until(lambda: not server.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"))
+    before = {row.fingerprint: row for row in _rows(other)}
+    for journal in (worker, other):
+        for name in ("unknown", "refused"):
+            journal.keep_answer(name, KeptAnswer(200, {}, b"a picture in an unknown shape", {}))
+    for claim in (
+        lambda: worker.claim_stalled(lambda *where: True),
+        lambda: worker.claim_answer(before["v1:unknown"].uid),
+        lambda: worker.claim_answer(before["v1:refused"].uid),
+    ):
+        cut_off_next_commit(worker, monkeypatch)
+        with pytest.raises(JournalAway):
+            claim()
+    after = {row.fingerprint: row for row in _rows(other)}
+    assert {name: row.state for name, row in after.items()} == {name: row.state for name, row in before.items()}
+    assert [claim.task for claim in other.claim_stalled(lambda *where: True)] == [{"task": "t-1"}]
+    assert all(other.claim_answer(before[f"v1:{name}"].uid) for name in ("unknown", "refused"))
+    worker.close()
+    other.close()
+
+
+@pytest.mark.parametrize("late", ["accepted", "answered", "retryable"])
+def test_what_a_worker_writes_late_leaves_a_picture_that_another_has_stored(
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """It was cut off from the server alone, and another has taken it for ended and fetched its picture."""
+    worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
+    claim_one(worker)
+    worker.mark_sent(["v1:a"], "call")
+    worker.mark_accepted(["v1:a"], {"task": "t-1"})
+    with monkeypatch.context() as cut_off:
+
+        def away() -> None:
+            raise JournalAway("cut off")
+
+        cut_off.setattr(worker.database, "write", away)
+        if late == "accepted":
+            worker.mark_accepted(["v1:a"], {"task": "t-2"})
+        elif late == "answered":
+            worker.mark_answered({"v1:a": "https://x.example/1.png"}, "", None, "r-1")
+        else:
+            worker.mark_retryable(["v1:a"])
+        worker.ownership.close()
+        until(lambda: claim_one(other, can_resume=lambda *where: True) == "claimed")
+        other.write_incoming("v1:a", png(1))
+        other.mark_stored("v1:a", "", 0.02)
+    worker._backlog.flush()
+    assert not worker.unwritten and other.look_up(["v1:a"])["v1:a"].read() == png(1)
+    worker.write_incoming("v1:a", png(1))
+    worker.mark_stored("v1:a", "", 0.02)
+    assert claim_one(other) == "stored"
+    worker.close()
+    other.close()
+
+
 def test_a_reservation_whose_commit_was_cut_off_is_taken_back(
     server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,16 +298,7 @@ def test_a_reservation_whose_commit_was_cut_off_is_taken_back(
     other.close()
     other = opened(server, tmp_path / "b")
     until(lambda: not server.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"))
-    genuine = worker.database.write
-
-    @contextmanager
-    def cut_off() -> Iterator[Connection]:
-        with genuine() as connection:
-            yield connection
-        monkeypatch.undo()
-        raise worker.database.away(ConnectionError("server closed the connection unexpectedly"))  # type: ignore[attr-defined]
-
-    monkeypatch.setattr(worker.database, "write", cut_off)
+    cut_off_next_commit(worker, monkeypatch)
     wanted = [entry("v1:a"), entry("v1:task")]
     with pytest.raises(JournalAway):
         worker.reserve(wanted, run_context(), FREE, can_resume=lambda *where: True)
