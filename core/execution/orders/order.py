@@ -32,7 +32,7 @@ from ...ledger import Claim
 from ...ledger.journal import Journal
 from ...planning.plan import Target
 from ..call_status import status_of_claim, status_of_new_call
-from ..charge import AnswerUnread, OutOfTime, Refused, TaskAccepted
+from ..charge import AnswerUnread, Failed, OutOfTime, Refused, TaskAccepted
 from ..journaled_call import JournaledCall
 from ..provider_cache import ProviderCache
 from .order_answers import OrderAnswers
@@ -108,6 +108,8 @@ class Order(JournaledCall):
         """Whether the provider has taken it."""
         self.was_cancelled = False
         """Whether the provider has taken the user's wish to cancel it."""
+        self.cancel_refusal = ""
+        """Why the provider did not cancel it, for the user."""
         self.settled = threading.Event()
         """Set once it is known whether the provider has taken it."""
         if claimed:
@@ -126,6 +128,12 @@ class Order(JournaledCall):
     def stored(self) -> int:
         """How many of its pictures this process has stored."""
         return self._answers.stored if self._answers else 0
+
+    @property
+    def resumable(self) -> int:
+        """How many of its pictures can be asked for again at no cost, once it has ended."""
+        charges = [self._status.charge_of(number) for number in self.numbers]
+        return sum(isinstance(charge, Failed) and charge.disposition == "resumable" for charge in charges)
 
     def cancel(self) -> None:
         """Asks the provider to cancel it, on the order's own thread. Returns at once."""
@@ -247,6 +255,7 @@ class Order(JournaledCall):
         return True
 
     def _request_cancel(self, sender: OrderSender, batch: str) -> None:
+        self.cancel_refusal = ""
         try:
             reply = sender.send(gemini_batch.cancel(self._job, batch))
         except (RequestFailed, TooLong, UnsafeAddress) as error:
@@ -255,7 +264,10 @@ class Order(JournaledCall):
         if reply.ok:
             self.was_cancelled = True
         elif reply.status < 500 and reply.status != 429:
-            self._cancel.clear()  # it has ended: its pictures are collected
+            # It has ended, or this key may not cancel it: to ask again would change nothing.
+            refused = self._messages.error(gemini_batch.failure(self._job, reply), "no")
+            self.cancel_refusal = self._key.scrub_error(refused).what
+            self._cancel.clear()
 
     def _wait(self, seconds: float) -> None:
         """Pauses, or less where somebody asks for a look."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...dialects.batch.gemini import KEPT_SECONDS
-from ...errors.messages import concat, joined, listed, msg, picture_count
+from ...errors.messages import concat, listed, msg, picture_count
 from ...ledger import Claim
 from ...ledger.journal import Journal
 from ...planning.plan import Target
@@ -30,6 +30,23 @@ class OrderEnd:
     failed: int
     cancelled: bool
     reasons: tuple[str, ...]
+    resumable: int = 0
+    """How many of `failed` can still be had at no cost."""
+
+    @classmethod
+    def of(cls, order: Order) -> OrderEnd:
+        """Of an order that has ended."""
+        failures = order.outcome.failures.values()
+        errors = [error for error in (order.outcome.error, *failures) if error is not None]
+        return cls(
+            order.id,
+            order.target.spec.label,
+            order.stored,
+            len(order.numbers) - order.stored,
+            order.was_cancelled,
+            tuple(dict.fromkeys(error.reason for error in errors))[:3],
+            order.resumable,
+        )
 
     @property
     def text(self) -> str:
@@ -40,9 +57,14 @@ class OrderEnd:
             parts.append(msg("order.came_home", count=count, provider=self.provider))
         if self.failed:
             why = concat(" (", listed("; ", self.reasons), ")") if self.reasons else ""
-            missing = picture_count(self.failed)
-            parts.append(msg("order.did_not_come", count=missing, provider=self.provider, why=why))
-        return joined(*parts)
+            facts = {"count": picture_count(self.failed), "provider": self.provider, "why": why}
+            if not self.resumable:
+                parts.append(msg("order.did_not_come", **facts))
+            elif self.resumable == self.failed:
+                parts.append(msg("order.did_not_come_yet", **facts))
+            else:
+                parts.append(msg("order.did_not_all_come_yet", rest=picture_count(self.resumable), **facts))
+        return listed("; ", parts)
 
 
 class OrderBook:
@@ -95,17 +117,7 @@ class OrderBook:
             self._open.pop(order.id, None)
         if not (order.was_accepted or order.is_resumed):
             return  # its run has the error
-        failures = order.outcome.failures.values()
-        errors = [error for error in (order.outcome.error, *failures) if error is not None]
-        end = OrderEnd(
-            order.id,
-            order.target.spec.label,
-            order.stored,
-            len(order.numbers) - order.stored,
-            order.was_cancelled,
-            tuple(dict.fromkeys(error.reason for error in errors))[:3],
-        )
         try:
-            self.on_end(end)
+            self.on_end(OrderEnd.of(order))
         except Exception:  # whoever listens must not keep the order from ending
             log.exception("the end of an order could not be shown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...dialects.batch import gemini as gemini_batch
-from ...errors.messages import msg, picture_count
+from ...errors.messages import joined, msg, picture_count
 from ...http.connections import UnsafeAddress
 from ...http.failures import RequestFailed
 from ...http.transport import TooLong
@@ -15,6 +15,7 @@ from ..call_key import CallKey
 from ..failure_messages import FailureMessages
 from ..provider_cache import ProviderCache
 from .order import Order
+from .order_book import OrderEnd
 from .order_sender import OrderSender, job_of
 
 CANCEL_SECONDS = 20.0
@@ -43,8 +44,12 @@ def cancel_own(order: Order) -> Cancelled:
         count = picture_count(pictures)
         return Cancelled(True, ended, msg("order.was_cancelled", count=count, provider=order.target.spec.label))
     if ended:
-        return Cancelled(False, True, msg("order.had_ended", provider=order.target.spec.label))
-    return Cancelled(False, False, msg("order.cancel_goes_on", provider=order.target.spec.label))
+        # An order with an error may not have ended at the provider.
+        had_ended = "" if order.outcome.error else msg("order.had_ended", provider=order.target.spec.label)
+        return Cancelled(False, True, joined(had_ended, OrderEnd.of(order).text))
+    return Cancelled(
+        False, False, order.cancel_refusal or msg("order.cancel_goes_on", provider=order.target.spec.label)
+    )
 
 
 def cancel_elsewhere(order: OpenOrder, target: Target, cache: ProviderCache) -> Cancelled:

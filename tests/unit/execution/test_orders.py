@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -441,6 +442,73 @@ def test_what_a_cancelled_order_has_made_already_is_not_said_to_be_missing(
     assert (found.cancelled, found.ended) == (True, False) and "are charged" in found.text
     machine.doubles.switch("google", "batch_poll", 0)
     machine.home()
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_order_that_the_provider_does_not_cancel_is_not_said_to_be_cancelled_later(
+    machine: Machine, status: int
+) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    machine.doubles.switch("google", "batch_cancel", status)
+    found_order = machine.engine.orders.find(machine.run("a fox").tasks[0].order)
+    assert found_order is not None
+    placed = found_order
+
+    class Answered(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            until(lambda: placed.was_cancelled or not placed._cancel.is_set())
+            return self.is_set()
+
+    placed.done = Answered()
+    found = order_cancel.cancel_own(placed)
+    assert (found.cancelled, found.ended) == (False, False)
+    assert f"HTTP {status}" in found.text and "as soon as" not in found.text
+    machine.doubles.switch("google", "batch_cancel", 0)
+    assert order_cancel.cancel_own(placed).cancelled
+
+
+@pytest.mark.parametrize(("prompt", "words"), [("a fox", "came home"), ("bad [[sim: status=400]]", "did not come")])
+def test_cancelling_an_order_that_has_ended_says_what_became_of_it(machine: Machine, prompt: str, words: str) -> None:
+    machine.doubles.switch("google", "batch_poll", 503)
+    placed = machine.engine.orders.find(machine.run(prompt).tasks[0].order)
+    assert placed is not None
+    machine.doubles.switch("google", "batch_poll", 0)
+    machine.home()
+    found = order_cancel.cancel_own(placed)
+    assert (found.cancelled, found.ended) == (False, True)
+    assert "before it could be cancelled" in found.text
+    assert [each for each in ("came home", "did not come") if each in found.text] == [words]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "words"),
+    [
+        (["a fox", "a hare"], "1 picture ordered at Google Gemini did not come (…): queue again, and"),
+        (["a fox", "a hare", "bad [[sim: status=400]]"], "1 picture can still be fetched at no cost"),
+    ],
+)
+def test_pictures_that_are_fetched_again_are_not_said_to_be_ordered_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, prompts: list[str], words: str
+) -> None:
+    """They are paid already, and the next run only fetches them."""
+    write, written = machine.engine.ledger.write_incoming, list[str]()
+
+    def full_at_first(fingerprint: str, data: bytes) -> None:
+        written.append(fingerprint)
+        if len(written) == 1:
+            raise LedgerFailed("the disk is full")
+        write(fingerprint, data)
+
+    monkeypatch.setattr(machine.engine.ledger, "write_incoming", full_at_first)
+    machine.run(*prompts)
+    end = machine.home()
+    assert (end.images, end.failed) == (1, len(prompts) - 1)
+    assert words in re.sub(r"did not come \(.*\):", "did not come (…):", end.text)
+    assert "to order what is missing" not in end.text and "no cost" in end.text
+    assert machine.state_of("a fox") == ["accepted"]
+    machine.run(*prompts[:2])
+    machine.home(2)
+    assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 2
 
 
 FAULTS = st.lists(
