@@ -73,7 +73,7 @@ class Backlog:
         _call_written(done, None)
 
     def flush_if_possible(self) -> None:
-        """`flush` for the thread that has heard that the journal is back. Raises nothing."""
+        """`flush` for the thread that has connected to the journal again. Raises nothing."""
         count = len(self._steps)
         try:
             self.flush()

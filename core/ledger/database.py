@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger("nano_banana")
 
@@ -21,6 +22,15 @@ BUSY_SECONDS = 20.0
 
 Rebuild = Callable[[Connection, list[Path]], int]
 """Fills an empty journal, given the files that were set aside; gives how many pictures it found."""
+
+
+def end_connection(connection: Connection) -> None:
+    """Ends a connection, so that the server releases its locks. Raises nothing."""
+    try:
+        connection.invalidate()
+        connection.close()
+    except SQLAlchemyError:
+        pass  # it had ended already
 
 
 class Liveness(Protocol):
@@ -43,7 +53,7 @@ class Database(ABC):
     """Where one journal is kept. Usable from any thread."""
 
     foreign_wait_seconds = 0.25
-    """Pause between two looks at rows that another process works on."""
+    """Seconds between two reads of rows that another process works on."""
     is_shared = False
     """Whether several machines use it. `announce` then reaches the other processes, so that their waits needn't poll."""
 

@@ -94,7 +94,7 @@ class Ownership:
         return liveness.has_exited(row.owner)
 
     def stalled(self, rows: Iterable[Row[Any]]) -> list[Row[Any]]:
-        """Those of open rows that no call works on; each other process is looked at once."""
+        """Those of open rows that no call works on; each other process is checked once."""
         ended: dict[str, bool] = {}
         found = []
         for row in rows:

@@ -38,7 +38,7 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""Parameters of libpq, unless the address has them: a server that is gone without a word is noticed within half a minute."""
+"""Parameters of libpq, unless the address has them: a server that no longer answers is noticed within half a minute."""
 _IDLE_SECONDS = 120
 """A transaction whose process does nothing for so long, since it is suspended perhaps, is ended by the server."""
 _REFUSE_SECONDS = 0.5
@@ -169,7 +169,7 @@ class PostgresDatabase(Database):
             return self._engine
         with self._opening:
             if self._engine is None:
-                engine = self._made()
+                engine = self._create_engine()
                 try:
                     self._prepare_tables(engine)
                 except BaseException:
@@ -182,7 +182,7 @@ class PostgresDatabase(Database):
                     )
             return self._engine
 
-    def _made(self) -> Engine:
+    def _create_engine(self) -> Engine:
         url = self.address.url()
         try:
             import psycopg

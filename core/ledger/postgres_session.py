@@ -1,4 +1,4 @@
-"""Shows to the other processes on a PostgreSQL server that this one runs, and hears what they announce.
+"""Shows to the other processes on a PostgreSQL server that this one runs, and receives what they announce.
 
 One connection of its own holds an advisory lock of the server as long as the process lives: the server releases it when the
 connection ends, however that happens, and keeps it while the process is suspended. The connection also listens.
@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import LedgerFailed
 from ..errors.messages import msg
+from .database import end_connection
 
 if TYPE_CHECKING:
     from .postgres_database import PostgresDatabase
@@ -118,7 +118,7 @@ class PostgresSession:
             )
             connection.execute(f"LISTEN {_CHANNEL}")
         except Exception as error:
-            _end(kept)
+            end_connection(kept)
             raise error if isinstance(error, LedgerFailed) else self._database.away(error) from None
         self._connection = kept
         self._held.set()
@@ -158,12 +158,12 @@ class PostgresSession:
             with socket.fromfd(_driver(self._connection).fileno(), socket.AF_INET, socket.SOCK_STREAM) as shared:
                 shared.shutdown(socket.SHUT_RDWR)
         except Exception:
-            pass  # it has no connection now, or it can't be ended from here: the thread looks again by itself
+            pass  # it has no connection now, or it can't be ended from here: the thread checks `_closed` after its wait
 
     def _drop(self) -> None:
         kept, self._connection = self._connection, None
         if kept is not None:
-            _end(kept)
+            end_connection(kept)
 
     def _dispatch(self, message: str) -> None:
         try:
@@ -180,15 +180,6 @@ def _driver(kept: Connection | None) -> Any:
     if kept is None:
         raise ConnectionError
     return kept.connection.driver_connection
-
-
-def _end(kept: Connection) -> None:
-    """Ends a connection, so that the server releases its locks. Raises nothing."""
-    try:
-        kept.invalidate()
-        kept.close()
-    except SQLAlchemyError:
-        pass  # it had ended already
 
 
 def _key(owner: str) -> int:

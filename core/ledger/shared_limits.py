@@ -17,12 +17,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import LedgerFailed
-from .database import Database
+from .database import Database, end_connection
 
 _WAIT_SECONDS = 1.0
 """Pause between two tries where nobody announces a free place: a machine that has ended announces nothing."""
 _TICK = 0.05
-"""Seconds between two looks at whether the call is still wanted."""
+"""Seconds between two checks whether the call is still wanted."""
 
 # CASE keeps the order: a lock that this connection holds it would get once more, and then give back only once.
 _TAKE = text(
@@ -119,7 +119,7 @@ class SharedLimits:
             return Place(account, number, self._connections)
 
     def _wait(self, changes: int, unwanted: Callable[[], bool]) -> None:
-        """Until a place is free, the call is unwanted, or it is time to look again."""
+        """Until a place is free, the call is unwanted, or `_WAIT_SECONDS` are over."""
         end = time.monotonic() + _WAIT_SECONDS
         with self._freed:
             while self._changes == changes and time.monotonic() < end and not unwanted():
@@ -128,11 +128,7 @@ class SharedLimits:
     def _drop(self) -> None:
         kept, self._connection = self._connection, None
         if kept is not None:
-            try:
-                kept.invalidate()
-                kept.close()
-            except SQLAlchemyError:
-                pass  # it had ended already
+            end_connection(kept)
 
     def _place_is_free(self, account: str) -> None:
         with self._freed:
