@@ -47,9 +47,9 @@ export async function openPicker(node) {
   );
 }
 
-/** Where the price of the node is from. @param {Estimate} estimate */
-function sourceLine({ price_source: source, price_dated: dated, counted_source: counted }) {
-  if (!source) return "";
+/** Where the price of the node is from; nothing where it is free. @param {Estimate} estimate */
+function sourceLine({ usd_each: each, price_source: source, price_dated: dated, counted_source: counted }) {
+  if (!source || each === 0) return "";
   const lines = [t("prices.source", { source, dated: dated ?? "" }), counted && t("prices.counted", { source: counted })];
   return el("p", { class: "nb-quiet" }, lines.filter(Boolean).join(" "));
 }

@@ -131,7 +131,15 @@ def test_a_stored_picture_is_free_among_the_prices_too(canvas: Callable[..., Any
     chosen = page.page.locator(".nb-picker tr.nb-chosen td")
     expect(chosen.nth(3)).to_have_text("$0.08")
     expect(chosen.nth(4)).to_have_text("free")
+    source = page.page.locator(".nb-picker").get_by_text("Prices from")
+    expect(source).to_be_visible()
     page.shoot("stored-prices")
+    page.page.keyboard.press("Escape")
+    page.load(text_to_image("offline"))
+    expect(page.page.locator(".nb-who").first).to_contain_text("Offline")
+    price(page).click()
+    expect(chosen.first).to_contain_text("Offline")
+    expect(source).to_have_count(0)
     assert page.complaints == []
 
 
