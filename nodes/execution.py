@@ -24,11 +24,11 @@ from .list_element import Element, NodeRequests
 from .list_group import join
 from .list_outputs import error_of, make_outputs
 from .list_runs import ListRun, plan_runs
-from .prompt_graph import is_output_linked
+from .prompt_graph import linked_outputs
 from .run_progress import RunProgress
 
 _incomplete: dict[str, int] = {}
-"""Node id -> how many of its runs ended incomplete, or with pictures that come home later; part of the host's cache key, so
+"""Node id -> how many of its runs ended incomplete, or with pictures that arrive later; part of the host's cache key, so
 that such a run runs again."""
 _failed_prompt = ""
 """The last queueing in which one of the pack's nodes has failed."""
@@ -67,14 +67,14 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         send_failure(node_id, error)
         raise error  # nothing was sent
     context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    wants_drafts = is_output_linked(hidden.prompt, node_id, THOUGHTS_OUTPUT[operation])
+    wants_drafts = (str(node_id), THOUGHTS_OUTPUT[operation]) in linked_outputs(hidden.prompt)
     list_runs = [ListRun(group, comfyui.engine(), context, wants_drafts=wants_drafts) for group in planned]
     runs = [each.run for each in list_runs]
     await _wait_for(runs, node_id)
     for each in list_runs:
         each.distribute()
     if wants_drafts:
-        _tell_of_no_drafts(elements)
+        _notice_missing_drafts(elements)
     for element in elements:
         own = element.asked.notices if element.asked else ()
         element.report.notices[:0] = [notice for notice in own if notice not in element.report.notices]
@@ -90,8 +90,8 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
     await make_outputs(elements, operation)
 
 
-def _tell_of_no_drafts(elements: Sequence[Element]) -> None:
-    """Says why nothing comes out of `thoughts`, which something is connected to."""
+def _notice_missing_drafts(elements: Sequence[Element]) -> None:
+    """Adds a notice why nothing comes out of `thoughts`, which something is connected to."""
     for element in elements:
         if element.report.completed and not any(task.drafts for task in element.report.tasks):
             element.report.add_notices([msg("execution.no_drafts")])

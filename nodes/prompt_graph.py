@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 
@@ -19,7 +20,11 @@ class PromptGraph:
     def is_linked(self, node: Mapping[str, Any], output: int) -> bool:
         """Whether something is linked to an output of a node, by its place from 0."""
         name = next((name for name, each in self._prompt.items() if each is node), None)
-        return is_output_linked(self._prompt, str(name), output)
+        return (str(name), output) in self._linked_outputs
+
+    @cached_property
+    def _linked_outputs(self) -> set[tuple[str, float]]:
+        return linked_outputs(self._prompt)
 
     def source(self, link: Any) -> Mapping[str, Any]:
         """The node that a link leads to; {} where it leads nowhere."""
@@ -34,12 +39,15 @@ class PromptGraph:
         return value if isinstance(value, (str, int, float, bool)) else None
 
 
-def is_output_linked(prompt: Any, node_id: str | None, output: int) -> bool:
-    """Whether an input of another node is linked to an output of the node, by its place from 0."""
+def linked_outputs(prompt: Any) -> set[tuple[str, float]]:
+    """The outputs that an input is linked to: the id of the node, and the place of the output from 0."""
     nodes = prompt.values() if isinstance(prompt, Mapping) else ()
     links = (value for node in nodes if isinstance(node, Mapping) for value in inputs_of(node).values())
-    wanted = [str(node_id), output]
-    return any(is_link(link) and len(link) == 2 and [str(link[0]), link[1]] == wanted for link in links)
+    return {
+        (str(link[0]), link[1])
+        for link in links
+        if is_link(link) and len(link) == 2 and isinstance(link[1], (int, float))
+    }
 
 
 def is_link(value: Any) -> bool:
