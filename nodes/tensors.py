@@ -154,8 +154,7 @@ def covering(result: torch.Tensor, width: int, height: int) -> torch.Tensor:
     have_height, have_width = result.shape[:2]
     if (have_width, have_height) == (width, height):
         return result
-    factor = max(width / have_width, height / have_height)
-    size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
+    factor, size = _covering_size(result, width, height)
     if factor < 1:
         return _middle(_reduced(result, size), width, height).clamp(0, 1)
     # torch's own enlargement repeats the first value of a frame one px wide.
@@ -172,16 +171,21 @@ def covering_part(result: torch.Tensor, width: int, height: int, part: tuple[int
     left, top, part_width, part_height = part
     if (part_width, part_height) == (width, height):
         return covering(result, width, height)
-    have_height, have_width = result.shape[:2]
-    factor = max(width / have_width, height / have_height)
-    size = (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
+    factor, size = _covering_size(result, width, height)
     first = ((size[0] - height) // 2 + top, (size[1] - width) // 2 + left)
     if factor >= 1:
         return _part_enlarged(result, size, first, (part_height, part_width)).clamp(0, 1)
     ends = (first[0] + part_height, first[1] + part_width)
-    across, down = have_width / size[1], have_height / size[0]
+    across, down = result.shape[1] / size[1], result.shape[0] / size[0]
     box = (first[1] * across, first[0] * down, ends[1] * across, ends[0] * down)
     return _reduced(result, (part_height, part_width), box).clamp(0, 1)
+
+
+def _covering_size(frame: torch.Tensor, width: int, height: int) -> tuple[float, tuple[int, int]]:
+    """The factor at which a frame [H, W, C] covers a size, and its size (height, width) then."""
+    have_height, have_width = frame.shape[:2]
+    factor = max(width / have_width, height / have_height)
+    return factor, (max(height, round(have_height * factor)), max(width, round(have_width * factor)))
 
 
 def _middle(frame: torch.Tensor, width: int, height: int) -> torch.Tensor:
