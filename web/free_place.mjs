@@ -3,6 +3,7 @@ import { app } from "/scripts/app.js";
 
 /** @typedef {[number, number]} Position Top left corner of a node below its title, on the canvas. */
 /** @typedef {[number, number]} Size */
+/** @typedef {[number, number, number, number]} View Left, top, width, height. */
 
 const GAP = 60;
 /** Room for a node's title above its position. */
@@ -26,9 +27,10 @@ export function freePlaceBeside(node, [width, height], side = "around") {
     [x + node.size[0] + GAP, y],
   ];
   const column = Array.from({ length: MOST }, (_, index) => /** @type {Position} */ ([x - width - GAP, y + index * GAP]));
-  const places = [...(side === "left" ? [...column, ...around] : [...around, ...column]), ...cornersOfView([width, height])];
+  const visible = view();
+  const places = [...(side === "left" ? [...column, ...around] : [...around, ...column]), ...cornersOf(visible, [width, height])];
   const free = places.filter((place) => isFree(node.graph, place, [width, height]));
-  return free.find((place) => isInView(place, [width, height])) ?? free[0] ?? [x - width - GAP, y];
+  return free.find((place) => isIn(visible, place, [width, height])) ?? free[0] ?? [x - width - GAP, y];
 }
 
 /**
@@ -49,7 +51,7 @@ export function freePlaceInView(graph, [width, height]) {
   return places.find((place) => isFree(graph, place, [width, height])) ?? [x, y];
 }
 
-/** What is in view, on the canvas: a panel of the sidebar lies over it. @returns {[number, number, number, number]} Left, top, width, height. */
+/** What is in view, on the canvas: a panel of the sidebar lies over it. @returns {View} */
 function view() {
   const [left = 0, top = 0, width = 0, height = 0] = app.canvas?.ds?.visible_area ?? [];
   const canvas = app.canvas?.canvas?.getBoundingClientRect();
@@ -62,18 +64,16 @@ function view() {
   return [left + (from - canvas.left) * unit, top, (to - from) * unit, height];
 }
 
-/** @param {Size} size @returns {Position[]} */
-function cornersOfView([, height]) {
-  const [left, top, , viewHeight] = view();
+/** @param {View} visible @param {Size} size @returns {Position[]} */
+function cornersOf([left, top, , viewHeight], [, height]) {
   return [
     [left + GAP / 2, top + GAP],
     [left + GAP / 2, top + viewHeight - height - GAP],
   ];
 }
 
-/** @param {Position} place @param {Size} size */
-function isInView([x, y], [width, height]) {
-  const [left, top, viewWidth, viewHeight] = view();
+/** @param {View} visible @param {Position} place @param {Size} size */
+function isIn([left, top, viewWidth, viewHeight], [x, y], [width, height]) {
   return x >= left && y - TITLE >= top && x + width <= left + viewWidth && y + height <= top + viewHeight;
 }
 

@@ -1,7 +1,7 @@
 /** Puts a node of ours in the place of the host's own Gemini image node, which is paid in the host's credits. */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, setWidget } from "./graph.mjs";
+import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, setWidget, widgetOf } from "./graph.mjs";
 import { toast } from "./toasting.mjs";
 import { t } from "./i18n.mjs";
 
@@ -117,11 +117,11 @@ function copyValues(node, made) {
 }
 
 /** The widget that changes the seed after a run; its name differs from node to node. @param {Node} node */
-const seedControl = (node) => node.widgets?.find((/** @type {any} */ widget) => widget.name === "seed")?.linkedWidgets?.[0];
+const seedControl = (node) => /** @type {any} */ (widgetOf(node, "seed"))?.linkedWidgets?.[0];
 
 /** Sets a value where the widget has it. @param {Node} node @param {string} name @param {unknown} value */
 function setOffered(node, name, value) {
-  const values = node.widgets.find((/** @type {any} */ widget) => widget.name === name)?.options?.values;
+  const values = /** @type {any} */ (widgetOf(node, name))?.options?.values;
   if (value !== undefined && !(Array.isArray(values) && !values.includes(value))) setWidget(node, name, value);
 }
 
