@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,16 @@ def send_json(host: Host, path: str, value: Any, method: str = "PUT") -> Any:
     request = urllib.request.Request(f"{host.url}/nano_banana{path}", body, headers, method=method)
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
+
+
+@contextmanager
+def entered(host: Host, provider: str, base_url: str) -> Iterator[None]:
+    """A provider has a key and another address, as entered in the settings, until the end of the block."""
+    send_json(host, f"/providers/{provider}", {"base_url": base_url})
+    send_json(host, f"/keys/{provider}/default", {"key": "sim-entered"})
+    yield
+    send_json(host, f"/keys/{provider}/default", {}, "DELETE")
+    send_json(host, f"/providers/{provider}", {"base_url": None})
 
 
 def in_doubt(host: Host) -> float:

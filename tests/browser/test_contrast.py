@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.page_parts import COLOURS, open_panel, price, prompted, provider_card, text_to_image, weak
+from pack.tests.browser.page_parts import (
+    BOTH_RENDERERS,
+    COLOURS,
+    open_panel,
+    price,
+    prompted,
+    provider_card,
+    text_to_image,
+    weak,
+)
 from playwright.sync_api import expect
 
 WITHOUT_RING = (
@@ -42,7 +51,7 @@ def without_ring(page: Any, least: int) -> list[str]:
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bool) -> None:
     """On the nodes, in the panel with what went well and what didn't, in the dialogs."""
     page = canvas(vue=vue, light=light)

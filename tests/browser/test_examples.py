@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pack.dev import examples
-from pack.tests.browser.page_parts import example
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
@@ -69,7 +69,7 @@ def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
     assert any("\u4e00" <= character <= "\u9fff" for character in note)
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_loads_runs_and_stays(
     pages: Callable[[bool], Any], assert_fresh: Callable[..., None], name: str, vue: bool
@@ -135,7 +135,7 @@ def test_a_value_from_next_year_is_kept_and_refused_in_our_words(canvas: Callabl
 
 
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_a_missing_key_is_explained_in_the_error_panel(canvas: Callable[..., Any], vue: bool, light: bool) -> None:
     """What a first-time user sees: what is wrong, that it cost nothing, and the way out."""
     workflow = example("text_to_image")

@@ -288,6 +288,15 @@ DROP = """([from, where]) => {
 }"""
 
 
+def press_in_viewer(page: Any, tiles: Locator, name: str) -> None:
+    """Opens the first picture and presses a button that closes the viewer."""
+    tiles.first.locator("a").click()
+    viewer = page.page.locator("dialog.nb-viewer")
+    page.shoot("viewer-actions")
+    viewer.get_by_role("button", name=name).click()
+    expect(viewer).to_have_count(0)
+
+
 def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench) -> None:
     """From the viewer: a node with the picture's content id, connected to the selected node; without one, it stands alone."""
     page = canvas()
@@ -296,11 +305,7 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     expect(tiles).to_have_count(1)
     page.page.evaluate(TWO_EDITS)
     for _ in range(2):
-        tiles.first.locator("a").click()
-        viewer = page.page.locator("dialog.nb-viewer")
-        page.shoot("conversation-action")
-        viewer.get_by_role("button", name="Continue this conversation").click()
-        expect(viewer).to_have_count(0)
+        press_in_viewer(page, tiles, "Continue this conversation")
         page.page.evaluate("() => window.app.canvas.deselectAll()")
     assert page.page.evaluate(LINKS) == [["left", []], ["right", ["conversation=NanoBananaConversation"]]]
     ids = page.page.evaluate(
@@ -322,10 +327,7 @@ def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[.
     expect(tiles).to_have_count(1)
     page.page.evaluate(TWO_EDITS)
     for _ in range(2):
-        tiles.first.locator("a").click()
-        viewer = page.page.locator("dialog.nb-viewer")
-        viewer.get_by_role("button", name="Use as reference").click()
-        expect(viewer).to_have_count(0)
+        press_in_viewer(page, tiles, "Use as reference")
     taken = [["left", []], ["right", ["images.image_1=LoadImage", "images.image_2=LoadImage"]]]
     assert page.page.evaluate(LINKS) == taken
     page.command("Comfy.Canvas.FitView")

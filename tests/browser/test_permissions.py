@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.conftest import STRANGER
-from pack.tests.browser.page_parts import send_json, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, send_json, text_to_image
 from pack.tests.host.kit import Bench
 from playwright.sync_api import expect
 
-RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
 VIDEO = "fal-ai/veo3"
 
 
@@ -22,7 +21,7 @@ def code_of(host: Host) -> str:
     return lines[-1].partition("enter the code ")[2].split()[0]
 
 
-@RENDERERS
+@BOTH_RENDERERS
 @pytest.mark.parametrize("locale", ["en", "zh"])
 def test_a_page_under_an_unknown_name_asks_for_the_code(
     canvas: Callable[..., Any], host: Host, vue: bool, locale: str
@@ -58,7 +57,7 @@ def test_a_closed_dialog_comes_back_from_settings(canvas: Callable[..., Any]) ->
     expect(page.page.locator(".nb-unknown-name input")).to_be_visible()
 
 
-@RENDERERS
+@BOTH_RENDERERS
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
 def test_a_stranger_s_model_is_asked_about_on_the_node(
     canvas: Callable[..., Any], host: Host, doubles: Any, vue: bool, light: bool

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import bytes_of, open_panel, prompted, row, send_json, text_to_image
+from pack.tests.browser.page_parts import bytes_of, entered, open_panel, prompted, row, text_to_image
 from pack.tests.host.kit import UNREADABLE, Bench, chat_answer, colours
 from pack.tests.raw_server import RawServer, json_answers, serving
 from PIL import Image
@@ -283,11 +283,8 @@ def unreadable_provider(host: Host) -> Iterator[RawServer]:
     """OpenRouter answers in a way that no version of the pack knows."""
     with serving() as server:
         server.handle(json_answers(UNREADABLE))
-        send_json(host, "/providers/openrouter", {"base_url": server.url})
-        send_json(host, "/keys/openrouter/default", {"key": "sim-entered"})
-        yield server
-        send_json(host, "/keys/openrouter/default", {}, "DELETE")
-        send_json(host, "/providers/openrouter", {"base_url": None})
+        with entered(host, "openrouter", server.url):
+            yield server
 
 
 @pytest.mark.usefixtures("unreadable_provider")
@@ -384,14 +381,11 @@ def test_rows_that_are_as_high_as_their_text_stand_one_below_the_other(
 @pytest.fixture
 def google(host: Host, doubles: Any) -> Iterator[Any]:
     """Google has a key, and orders wait until they are cancelled."""
-    send_json(host, "/providers/google", {"base_url": doubles.base_url("google")})
-    send_json(host, "/keys/google/default", {"key": "sim-entered"})
-    doubles.fault("task=hang", provider="google", match="nano-banana-")
-    yield doubles
-    doubles.clear_faults()
-    doubles.finish_batches()
-    send_json(host, "/keys/google/default", {}, "DELETE")
-    send_json(host, "/providers/google", {"base_url": None})
+    with entered(host, "google", doubles.base_url("google")):
+        doubles.fault("task=hang", provider="google", match="nano-banana-")
+        yield doubles
+        doubles.clear_faults()
+        doubles.finish_batches()
 
 
 @pytest.mark.usefixtures("google")

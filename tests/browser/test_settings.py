@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import CANARY, provider_card, send_json, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, CANARY, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
 
 LEFT_BEHIND = """async () => {
@@ -32,7 +32,7 @@ def settings(canvas: Callable[..., Any], bare_host: Host) -> Any:
     return page
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_a_first_time_user_gets_from_the_node_to_a_picture(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
@@ -313,7 +313,7 @@ def test_a_variable_of_the_environment_is_shown_as_the_last_word(canvas: Callabl
     assert card.get_by_role("button", name="Delete key").count() == 0
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_a_model_is_added_to_a_built_in_provider_and_can_be_chosen(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:

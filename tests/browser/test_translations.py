@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import example, prompted, provider_card, send_json, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, prompted, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +76,7 @@ def meant(name: str) -> dict[str, str]:
     return found | ({f"images.image_{n}": f"image_{n}" for n in (1, 2)} if name == "NanoBananaEdit" else {})
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_nodes_are_chinese_and_saved_as_in_english(canvas: Callable[..., Any], vue: bool) -> None:
     """New nodes and an English example read Chinese; what goes into the file and to the server has no word of it."""
     kept = {}
@@ -115,7 +114,7 @@ def _drawn_in_chinese(page: Any) -> None:
     page.page.get_by_text(CHINESE["NanoBananaEdit"]["inputs"]["mask"]["tooltip"]).wait_for()
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: bool) -> None:
     page = canvas(vue=vue, locale="zh")
     new_nodes(page)
@@ -157,7 +156,7 @@ RECORD_PROGRESS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+@BOTH_RENDERERS
 def test_what_python_says_is_chinese(canvas: Callable[..., Any], bare_host: Host, vue: bool) -> None:
     """How far a run is, its notice and its error on the node, and the answer to a test of a key; `info` stays English."""
     page = canvas(vue=vue, locale="zh")

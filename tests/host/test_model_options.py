@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.tests.host.all_providers import all_providers
-from pack.tests.host.graph_parts import frames
+from pack.tests.host.graph_parts import frames, infos, list_of
 from pack.tests.host.kit import Bench, Ran, node
-from pack.tests.host.test_lists import infos, list_of
 from pack.tests.host.ws_client import WsClient, ws_client
 from PIL import Image
 
