@@ -37,7 +37,7 @@ _offline: Any = None
 
 
 recovered: dict[str, Any] = {}
-"""What was recovered last, after a start or when an order came home: text, pictures, failed, and `at` in Unix time; empty
+"""What was recovered last, after a start or when an order arrived: text, pictures, failed, and `at` in Unix time; empty
 where nothing was. For pages that were not connected yet when the event was sent."""
 
 
@@ -134,14 +134,14 @@ def recover_after_start() -> None:
 
 def _order_ended(end: OrderEnd) -> None:
     if end.cancelled and not end.images:
-        # Whoever cancelled it has the answer: the pages only look again.
+        # Whoever cancelled it has the answer: the pages only load their results again.
         send_event("collected", {"text": "", "pictures": 0, "failed": end.failed}, everybody=True)
         return
     _show_recovered(end.text, end.images, end.failed)
 
 
 def _show_recovered(text: str, images: int, failed: int) -> None:
-    """Tells the log and every open page what came home by itself."""
+    """Writes what arrived without a run to the log, and sends it to every open page."""
     log.warning("Nano Banana: %s", sentence(text))
     recovered.update({"text": text, "pictures": images, "failed": failed, "at": time.time()})
     send_event("collected", dict(recovered), everybody=True)

@@ -117,10 +117,10 @@ class NanoBananaEdit(io.ComfyNode):
             choice = provider_of("provider", provider)
             linked = linked_images(cls.hidden, images or {})
             painted = mask_of(mask)
-            said = conversation_of("conversation", conversation)
+            earlier = conversation_of("conversation", conversation)
             folded, notices = seed_of(values["seed"])
             options = _edit_options(values, folded, has_mask=painted is not None)
-            edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted, said))
+            edit = await comfyui.in_thread(lambda: EditBatch(options, linked, painted, earlier))
             _check_failure_mode(values["on_failure"], options.batch_mode)
             return NodeRequests(
                 edit.requests,

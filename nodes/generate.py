@@ -92,9 +92,9 @@ class NanoBananaGenerate(io.ComfyNode):
             values = checked(inputs(), given)
             choice = provider_of("provider", provider)
             folded, notices = seed_of(values["seed"])
-            said = conversation_of("conversation", conversation)
+            earlier = conversation_of("conversation", conversation)
             request = Request("generate", values["prompt"], options_of(values), folded, values["num_images"])
-            requests = [_operation(each) for each in with_branches([request], said)]
+            requests = [_operation(each) for each in with_branches([request], earlier)]
             return NodeRequests(requests, choice, _output, notices=notices)
 
         return await run_node(cls.hidden, "generate", requested, on_failure)

@@ -181,7 +181,7 @@ def latest() -> list[io.Input]:
             default="now",
             optional=True,
             advanced=True,
-            tooltip="batch: all pictures of the node as one order at half price, Google only. Up to 24 hours; they come home "
+            tooltip="batch: all pictures of the node as one order at half price, Google only. Up to 24 hours; they arrive "
             "by themselves: queue again then. Until then the picture outputs are blocked, and nothing behind them runs.",
         ),
         ConversationSocket.Input(

@@ -69,7 +69,7 @@ class Element:
 
     @property
     def runs_again(self) -> bool:
-        """Whether the host must not take its outputs from its cache: something failed, or comes home later."""
+        """Whether the host must not take its outputs from its cache: something failed, or arrives later."""
         return self.is_incomplete or bool(self.report.ordered)
 
     @property

@@ -97,7 +97,7 @@ def blocked_output(report: Report, place: Place) -> io.NodeOutput:
 
 
 def ordered_output(report: Report, place: Place) -> io.NodeOutput:
-    """Blocks the picture outputs of a node whose pictures come home later. Text and info flow on."""
+    """Blocks the picture outputs of a node whose pictures arrive later. Text and info flow on."""
     return _blocked(report, place)
 
 

@@ -1,4 +1,4 @@
-"""A host that dies while pictures are out, seen from a page that stays open: they come home, and nothing is lost in a
+"""A host that dies while pictures are out, seen from a page that stays open: they arrive, and nothing is lost in a
 store of thousands.
 
 One host on one data folder, killed once; the tests follow one another on it.
