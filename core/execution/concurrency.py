@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..ledger.shared_limits import Place, SharedLimits
+from ..ledger.shared_limits import Permit, SharedLimits
 
 EXIT_SECONDS = 10.0
 """How long a normal exit waits for calls that are paid."""
@@ -29,7 +29,7 @@ class QueuedCall:
     started: bool = False
     released: bool = False
     """Whether it no longer counts as running, although its thread may run on."""
-    place: Place | None = None
+    permit: Permit | None = None
     """What it holds among all machines of a farm."""
 
 
@@ -72,7 +72,7 @@ class ConcurrencyLimiter:
                 return
             queued.released = True
             self._running[account] -= 1
-        self._give_back(queued)
+        self._release_permit(queued)
         self._start_next(account)
 
     def running_count(self) -> int:
@@ -103,23 +103,23 @@ class ConcurrencyLimiter:
                     queued.released = True
                     self._running[account] -= 1
                 self._threads.discard(threading.current_thread())
-            self._give_back(queued)
+            self._release_permit(queued)
             self._start_next(account)
 
     def _may_begin(self, account: str, queued: QueuedCall) -> bool:
-        """Waits for a place among all machines; False where the call was withdrawn meanwhile."""
+        """Waits for a permit among all machines; False where the call was withdrawn meanwhile."""
         if self._shared is None:
             return True
-        queued.place = self._shared.take(account, queued.limit, lambda: queued.withdrawn or self._ending)
+        queued.permit = self._shared.acquire(account, queued.limit, lambda: queued.withdrawn or self._ending)
         with self._lock:
             queued.started = not queued.withdrawn and not self._ending
             return queued.started
 
-    def _give_back(self, queued: QueuedCall) -> None:
+    def _release_permit(self, queued: QueuedCall) -> None:
         with self._lock:
-            place, queued.place = queued.place, None
-        if place is not None and self._shared is not None:
-            self._shared.give_back(place)
+            permit, queued.permit = queued.permit, None
+        if permit is not None and self._shared is not None:
+            self._shared.release(permit)
 
     def _wait_at_exit(self) -> None:
         end = time.monotonic() + EXIT_SECONDS

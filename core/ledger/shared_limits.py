@@ -20,20 +20,20 @@ from ..errors import LedgerFailed
 from .database import Database, end_connection
 
 _WAIT_SECONDS = 1.0
-"""Pause between two tries where nobody announces a free place: a machine that has ended announces nothing."""
+"""Pause between two tries where nobody announces a free permit: a machine that has ended announces nothing."""
 _TICK = 0.05
 """Seconds between two checks whether the call is still wanted."""
 
 # CASE keeps the order: a lock that this connection holds it would get once more, and then give back only once.
-_TAKE = text(
-    "SELECT place FROM generate_series(0, CAST(:limit AS int) - 1) AS place WHERE "
-    "CASE WHEN place = ANY(CAST(:held AS int[])) THEN false ELSE pg_try_advisory_lock(:account, place) END LIMIT 1"
+_ACQUIRE = text(
+    "SELECT permit FROM generate_series(0, CAST(:limit AS int) - 1) AS permit WHERE "
+    "CASE WHEN permit = ANY(CAST(:held AS int[])) THEN false ELSE pg_try_advisory_lock(:account, permit) END LIMIT 1"
 )
-_GIVE = text("SELECT pg_advisory_unlock(:account, :place)")
+_RELEASE = text("SELECT pg_advisory_unlock(:account, :permit)")
 
 
 @dataclass(frozen=True)
-class Place:
+class Permit:
     """One of the requests that run at a time with a key."""
 
     account: str
@@ -54,7 +54,7 @@ class SharedLimits:
         self._freed = threading.Condition()
         self._changes = 0
         self._on_pause: Callable[[str, float, bool], None] = lambda account, seconds, hinted: None
-        database.on("place", self._place_is_free)
+        database.on("permit", self._permit_is_free)
         database.on("pause", self._paused)
 
     @property
@@ -62,9 +62,9 @@ class SharedLimits:
         """Whether there are other machines to share with."""
         return self._database.is_shared
 
-    # ------------------------------------------------------------------------------------------------ places
+    # ------------------------------------------------------------------------------------------------ permits
 
-    def take(self, account: str, limit: int, unwanted: Callable[[], bool]) -> Place | None:
+    def acquire(self, account: str, limit: int, unwanted: Callable[[], bool]) -> Permit | None:
         """Waits until fewer than `limit` requests run with a key on all machines; None where the call is unwanted by then.
 
         None also while the journal is away: then nothing can be sent anyway, and the call finds that out itself.
@@ -73,34 +73,34 @@ class SharedLimits:
             with self._freed:
                 changes = self._changes
             try:
-                place = self._try(account, limit)
+                permit = self._try(account, limit)
             except LedgerFailed:
                 return None
-            if place is not None:
-                return place
+            if permit is not None:
+                return permit
             self._wait(changes, unwanted)
         return None
 
-    def give_back(self, place: Place) -> None:
+    def release(self, permit: Permit) -> None:
         """The request has ended. Raises nothing."""
         with self._lock:
-            if place.connection != self._connections or self._connection is None:
+            if permit.connection != self._connections or self._connection is None:
                 return  # the lock ended with its connection
-            self._held[place.account].discard(place.number)
+            self._held[permit.account].discard(permit.number)
             try:
-                self._connection.execute(_GIVE, {"account": _number(place.account), "place": place.number})
+                self._connection.execute(_RELEASE, {"account": _number(permit.account), "permit": permit.number})
             except SQLAlchemyError:
                 self._drop()
                 return
-        self._place_is_free(place.account)
-        self._broadcast("place", _name(place.account))
+        self._permit_is_free(permit.account)
+        self._broadcast("permit", _name(permit.account))
 
     def close(self) -> None:
-        """Gives back all places."""
+        """Releases all permits."""
         with self._lock:
             self._drop()
 
-    def _try(self, account: str, limit: int) -> Place | None:
+    def _try(self, account: str, limit: int) -> Permit | None:
         with self._lock:
             if self._connection is None:
                 self._connection = self._database.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -109,17 +109,17 @@ class SharedLimits:
             held = self._held.setdefault(account, set())
             values = {"limit": limit, "held": sorted(held), "account": _number(account)}
             try:
-                number = self._connection.execute(_TAKE, values).scalar()
+                number = self._connection.execute(_ACQUIRE, values).scalar()
             except SQLAlchemyError:
                 self._drop()
                 return None
             if number is None:
                 return None
             held.add(number)
-            return Place(account, number, self._connections)
+            return Permit(account, number, self._connections)
 
     def _wait(self, changes: int, unwanted: Callable[[], bool]) -> None:
-        """Until a place is free, the call is unwanted, or `_WAIT_SECONDS` are over."""
+        """Until a permit is free, the call is unwanted, or `_WAIT_SECONDS` are over."""
         end = time.monotonic() + _WAIT_SECONDS
         with self._freed:
             while self._changes == changes and time.monotonic() < end and not unwanted():
@@ -130,7 +130,7 @@ class SharedLimits:
         if kept is not None:
             end_connection(kept)
 
-    def _place_is_free(self, account: str) -> None:
+    def _permit_is_free(self, account: str) -> None:
         with self._freed:
             self._changes += 1
             self._freed.notify_all()

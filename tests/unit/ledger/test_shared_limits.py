@@ -77,11 +77,11 @@ def test_as_many_requests_run_at_a_time_as_the_key_allows_on_all_machines_togeth
         assert ended.acquire(timeout=60)
     assert most == 3
     third = machine().shared_limits
-    assert all(third.take(key, 3, lambda: False) for _ in range(3)), "a place was given back less often than taken"
+    assert all(third.acquire(key, 3, lambda: False) for _ in range(3)), "a permit was released less often than acquired"
 
 
-def test_a_call_that_waits_for_a_place_can_be_withdrawn(machine: Machines) -> None:
-    """It never begins; the next one gets the place when the other machine's request has ended."""
+def test_a_call_that_waits_for_a_permit_can_be_withdrawn(machine: Machines) -> None:
+    """It never begins; the next one gets the permit when the other machine's request has ended."""
     key, let_go, begun = account("a"), threading.Event(), threading.Event()
     first, second = (ConcurrencyLimiter(machine().shared_limits) for _ in range(2))
 
@@ -101,18 +101,18 @@ def test_a_call_that_waits_for_a_place_can_be_withdrawn(machine: Machines) -> No
     assert done.wait(60) and ran == []
 
 
-def test_a_machine_that_has_ended_holds_no_place(machine: Machines, postgres: PostgresServer) -> None:
-    """The server ends its connection, and whoever waits finds a free place by itself."""
+def test_a_machine_that_has_ended_holds_no_permit(machine: Machines, postgres: PostgresServer) -> None:
+    """The server ends its connection, and whoever waits finds a free permit by itself."""
     key = account("a")
     ended, other = machine().shared_limits, machine().shared_limits
-    place = ended.take(key, 1, lambda: False)
-    assert place is not None
+    permit = ended.acquire(key, 1, lambda: False)
+    assert permit is not None
     connection: Any = ended._connection
     postgres.run(f"SELECT pg_terminate_backend({connection.connection.driver_connection.info.backend_pid})")
-    assert other.take(key, 1, lambda: False) is not None
-    ended.give_back(place)  # it is another's now
+    assert other.acquire(key, 1, lambda: False) is not None
+    ended.release(permit)  # it is another's now
     looks = iter([False, False, True])
-    assert ended.take(key, 1, lambda: next(looks, True)) is None
+    assert ended.acquire(key, 1, lambda: next(looks, True)) is None
 
 
 def test_without_a_server_calls_are_limited_as_ever(tmp_path: Path) -> None:
