@@ -36,8 +36,9 @@ from ..charge import AnswerUnread, Failed, OutOfTime, Refused, TaskAccepted
 from ..journaled_call import JournaledCall
 from ..provider_cache import ProviderCache
 from .order_answers import OrderAnswers
-from .order_creation import LASTING_REFUSALS, OrderCreation
+from .order_creation import OrderCreation
 from .order_file import OrderFile
+from .order_list import LASTING_REFUSALS
 from .order_sender import OrderSender, job_of
 
 log = logging.getLogger("nano_banana")

@@ -22,13 +22,12 @@ from ...http.failures import RequestFailed
 from ...http.transport import Cancelled, TooLong
 from .. import retry_policy
 from ..call_journal import CallJournal
-from ..call_status import FREE_SECONDS, CallStatus
+from ..call_status import CallStatus
 from ..charge import (
     AnswerUnread,
     ConnectionBroke,
     ListNotRead,
     NotInList,
-    OutOfTime,
     Redirected,
     Refused,
     RequestSent,
@@ -39,6 +38,7 @@ from ..charge import (
 )
 from ..failure_messages import FailureMessages
 from .order_file import OrderFile
+from .order_list import LONGEST_PAUSE, OrderList
 from .order_sender import OrderSender
 
 log = logging.getLogger("nano_banana")
@@ -47,12 +47,6 @@ TRIES = 6
 """How often a request is sent that surely made no order."""
 SEARCH_PAUSES = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds before each search of the list, until an order that isn't in it counts as never taken."""
-LONGEST_PAUSE = 60.0
-ONCE_SECONDS = 10.0
-"""How long a page of the list may take before a request is sent again."""
-LASTING_REFUSALS = frozenset({"key", "region"})
-"""Kinds of refusals that asking again later doesn't change: the order waits for another key, or the next start."""
-MOST_PAGES = 50
 INLINE_ANSWERS = 128 << 20
 """Bytes of answers that may come inside one reply; above that they are asked for as a file, whatever the requests' size."""
 
@@ -74,6 +68,7 @@ class OrderCreation:
         """`stopped`: whether the run has ended. `wait` pauses for so many seconds, or less when somebody asks."""
         self._name, self._job, self._status, self._journal, self._sender = name, job, status, journal, sender
         self._stopped, self._wait = stopped, wait
+        self._list = OrderList(name, job, status, sender, wait)
         self._messages = FailureMessages(status.target)
 
     # ------------------------------------------------------------------------------------------------ creating
@@ -99,7 +94,7 @@ class OrderCreation:
             if isinstance(found, str):
                 return found
             self._wait(min(LONGEST_PAUSE, found if found is not None else backoff.delay(attempt, random.random())))
-            if name := self._search_once():
+            if name := self._list.search_once():
                 return name
         raise AssertionError("the last try gives an order or raises")
 
@@ -130,7 +125,7 @@ class OrderCreation:
         if retry_policy.refused_before_work(status.target.spec, failure):
             self._take_back()
             if last:
-                if name := self._search_once():
+                if name := self._list.search_once():
                     return name
                 raise self._messages.error(failure, status.advance(Withdrawn()))
             return retry_policy.retry_after_hint(failure, reply.headers, time.time())
@@ -227,7 +222,7 @@ class OrderCreation:
         """
         if same_account:
             return self._found_or(self._never_taken)
-        if found := self._search():
+        if found := self._list.search():
             return found
         failure = ProviderFailure("key", opening=msg("order.other_key"), cure=msg("order.use_its_key"))
         raise self._messages.error(failure, self._status.advance(ListNotRead()))
@@ -240,7 +235,7 @@ class OrderCreation:
         """The order's name by the provider's list; else raises `error` of what the request may have cost."""
         for pause in SEARCH_PAUSES:
             self._rest(pause)
-            if found := self._search():
+            if found := self._list.search():
                 log.info("an order whose answer was lost was found at %s", self._status.target.spec.label)
                 return found
         raise error(self._status.advance(NotInList(self._status.age)))
@@ -250,61 +245,3 @@ class OrderCreation:
         end = time.monotonic() + seconds
         while (remaining := end - time.monotonic()) > 0:
             self._wait(remaining)
-
-    def _search(self) -> str:
-        """The name of the order in the provider's list, "" where it isn't there. Waits while the list can't be asked."""
-        page, pages, pause = "", 0, 1.0
-        while pages < MOST_PAGES:
-            try:
-                found = self._page(page)
-            except NanoBananaError:
-                self._status.advance(ListNotRead())
-                raise
-            if isinstance(found, ProviderFailure) and found.kind in LASTING_REFUSALS:
-                raise self._messages.error(found, self._status.advance(ListNotRead()))
-            if not isinstance(found, tuple):
-                if self._status.age > gemini_batch.KEPT_SECONDS:
-                    break
-                self._wait(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
-                continue
-            names, page = found
-            if self._name in names:
-                return names[self._name]
-            pages += 1
-            if not page:
-                return ""
-        money = self._status.advance(OutOfTime(gemini_batch.KEPT_SECONDS))
-        raise self._messages.out_of_time("", money)
-
-    def _search_once(self) -> str:
-        """The name of the order in the provider's list, "" where it isn't there or the list can't be read now.
-
-        For an order whose request was refused: a gateway may answer with 429 or 503 although the request was taken.
-        """
-        page = ""
-        for _ in range(MOST_PAGES):
-            try:
-                found = self._page(page, ONCE_SECONDS)
-            except (NanoBananaError, UnsafeAddress):
-                return ""
-            if not isinstance(found, tuple):
-                return ""
-            names, page = found
-            if self._name in names:
-                log.warning("an order was taken at %s although its request was refused", self._status.target.spec.label)
-                return names[self._name]
-            if not page:
-                return ""
-        return ""
-
-    def _page(self, page: str, seconds: float = FREE_SECONDS) -> tuple[dict[str, str], str] | ProviderFailure | None:
-        """A page of the provider's list, or its error; None where no answer is here or it is no list.
-
-        Raises NanoBananaError where there is no key, and UnsafeAddress.
-        """
-        try:
-            reply = self._sender.send(gemini_batch.list_page(self._job, page), seconds=seconds)
-        except (RequestFailed, TooLong):
-            return None
-        return gemini_batch.batches_of_page(reply) if reply.ok else gemini_batch.failure(self._job, reply)
