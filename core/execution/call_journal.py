@@ -193,4 +193,6 @@ def turn_record(status: CallStatus, turn: ModelTurn) -> TurnRecord:
         parts.append(RecordedPart(part.text, picture, len(data), part.mime, part.signature, part.thought))
     sent = zip(status.digests, job.references, strict=False)
     references = tuple(RecordedReference(digest, each.width, each.height) for digest, each in sent)
-    return TurnRecord(status.target.spec.id, job.model, job.prompt, references, tuple(parts), job.parent)
+    return TurnRecord(
+        status.target.spec.id, job.model, job.prompt, references, tuple(parts), job.parent, status.target.base_url
+    )

@@ -55,10 +55,22 @@ def branch_after(ledger: Journal, task: ImageTask) -> Branch:
     # A graph keeps its conversations: the pixels of a long batch would fill the memory.
     references = tuple(picture.unloaded() for picture in made_by.references) if made_by else ()
     turn = Turn(task.request.prompt, references, lambda: True, picture, pixels, parts, result.uid)
-    if made_by is None:  # an earlier call's, of which the plan knows nothing
-        return Branch(turns=(turn,))
+    if made_by is None:
+        return _stored_branch_of(ledger, result.file, result.uid) or Branch(turns=(turn,))
+    base_url = record.base_url if record else ""
+    if made_by.branch and made_by.branch.base_url != base_url:
+        base_url = ""  # one that was stored at another address than the turns before it
     earlier = made_by.branch.turns if made_by.branch else ()
-    return Branch(made_by.spec.id, made_by.model_id, (*earlier, turn))
+    return Branch(made_by.spec.id, made_by.model_id, (*earlier, turn), base_url)
+
+
+def _stored_branch_of(ledger: Journal, name: str, uid: str) -> Branch | None:
+    """What goes on from a picture that an earlier call has made, of which the plan knows nothing."""
+    stored = next((each for each in ledger.of_content(name.partition(".")[0]) if each.uid == uid), None)
+    try:
+        return stored_branch(ledger, stored) if stored else None
+    except (OSError, ValueError):
+        return None
 
 
 def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
@@ -67,15 +79,16 @@ def stored_branch(ledger: Journal, stored: StoredImage) -> Branch:
     name, uid = stored.file, stored.uid
     record = ledger.turns.read(name, uid)
     turns.append(_stored_turn(ledger, name, uid, record, stored.prompt, is_last=True))
-    provider, model = stored.provider, stored.model
+    provider, model, base_url = stored.provider, stored.model, record.base_url if record else ""
     while record is not None and record.parent[0]:
         name, uid = record.parent
         record = ledger.turns.read(name, uid)
-        if record is None or len(turns) >= MOST_TURNS or (record.provider, record.model) != (provider, model):
+        made_by = (record.provider, record.model, record.base_url) if record else ()
+        if record is None or len(turns) >= MOST_TURNS or made_by != (provider, model, base_url):
             turns[-1] = replace(turns[-1], parts=())  # what came before it isn't here
             break
         turns.append(_stored_turn(ledger, name, uid, record, record.prompt))
-    return Branch(provider, model, tuple(reversed(turns)))
+    return Branch(provider, model, tuple(reversed(turns)), base_url)
 
 
 def _stored_turn(

@@ -68,6 +68,8 @@ class TurnRecord:
     parts: tuple[RecordedPart, ...] = ()
     parent: tuple[str, str] = ("", "")
     """File name and uid of the picture that it went on from; empty for a first request."""
+    base_url: str = field(default="", repr=False)
+    """Where the request was sent; "" in a record that doesn't say so."""
 
 
 class Turns:
@@ -207,6 +209,7 @@ def _decoded(value: Any) -> TurnRecord:
         tuple(RecordedReference(_digest(each["digest"]), *_sides(each)) for each in references),
         tuple(_part(each) for each in parts),
         (file, uid),
+        _text(value.get("base_url", "")),
     )
 
 

@@ -71,7 +71,9 @@ class AutomaticChoice:
         if model is None:
             return msg("automatic.has_no_such_model", provider=spec.label)
         target = self._targets.target(spec, model, key, choice)
-        return Candidate(target, tuple(negotiate(request, spec, model) for request in self._requests))
+        return Candidate(
+            target, tuple(negotiate(each, spec, model, base_url=target.base_url) for each in self._requests)
+        )
 
     def _without_key(self, spec: ProviderSpec, choice: ProviderChoice) -> list[Candidate]:
         """A provider that can't be asked now: it may have made the pictures while its key was here."""

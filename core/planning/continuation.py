@@ -29,18 +29,25 @@ class Continuation:
 
 
 def continuation(
-    branch: Branch | None, references: Sequence[Picture], spec: ProviderSpec, model_id: str, *, is_region: bool
+    branch: Branch | None,
+    references: Sequence[Picture],
+    spec: ProviderSpec,
+    model_id: str,
+    *,
+    is_region: bool,
+    base_url: str = "",
 ) -> Continuation:
     """What `spec` gets of the turns of `branch` and of the new `references`. Raises Impossible.
 
     `is_region`: the first reference is a part of a frame. Else it isn't sent where it is the branch's last picture.
+    `base_url`: where it is sent; "" where that doesn't matter.
     """
     if branch is None or not branch.turns:
         return Continuation(tuple(references))
     last = branch.last
     has_last = bool(references) and not is_region and same_pixels(references[0], last.pixels)
     others = tuple(references[1:] if has_last else references)
-    reason = _reason_for_replay(branch, spec, model_id)
+    reason = _reason_for_replay(branch, spec, model_id, base_url)
     if not reason:
         return Continuation(others, branch)
     if not has_last and not _is_readable(last):
@@ -50,16 +57,21 @@ def continuation(
     return Continuation((first, *others), notices=(notice,))
 
 
-def _reason_for_replay(branch: Branch, spec: ProviderSpec, model_id: str) -> str:
+def _reason_for_replay(branch: Branch, spec: ProviderSpec, model_id: str, base_url: str) -> str:
     """Why the turns can't be sent as they are; "" where they can."""
     if not spec.conversations:
         return msg("continuation.provider_keeps_none", provider=spec.label)
+    if not branch.provider:
+        return msg("continuation.answer_not_kept")
     if branch.provider != spec.id:
         return msg("continuation.other_provider", provider=spec.label, before=branch.provider)
     if branch.model != model_id:
         return msg("continuation.other_model", model=model_id, before=branch.model)
     if not all(turn.parts for turn in branch.turns):
         return msg("continuation.answer_not_kept")
+    if base_url and branch.base_url != base_url:
+        # Another gateway may stand for another account or another service, to which the signatures mean nothing.
+        return msg("continuation.other_base_url", provider=spec.label)
     if not all(turn.can_be_sent for turn in branch.turns):
         return msg("continuation.pictures_gone")
     if sum(turn.size for turn in branch.turns) > spec.max_conversation_bytes:

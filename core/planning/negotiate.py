@@ -122,12 +122,63 @@ _FACTS: dict[int, Callable[[ResolvedRequest, Request, Slot], dict[str, Any]]] = 
 
 
 def negotiate(
-    request: Request, spec: ProviderSpec, model: Model, override: str = "", override_usd: float | None = None
+    request: Request,
+    spec: ProviderSpec,
+    model: Model,
+    override: str = "",
+    override_usd: float | None = None,
+    *,
+    base_url: str = "",
 ) -> ResolvedRequest:
     """How `spec` would do `request` with `model`. `override`: another wire id, a picture by which counts as `override_usd`.
 
+    `base_url`: where it would be sent; "" where that doesn't matter.
+
     Raises Impossible with what is possible instead.
     """
+    capabilities = _capabilities(request, spec, model)
+    _check_delivery_and_prompt(request, spec, model, capabilities)
+    resolution = _resolution(request, spec, model, capabilities)
+    effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
+    request, region, cut_notices = _cut(request, capabilities, effective)
+    model_id = override or capabilities.model_id
+    continued = continuation(
+        request.branch, request.references, spec, model_id, is_region=region is not None, base_url=base_url
+    )
+    request = replace(request, references=continued.references)
+    ratio, ratio_notice = _ratio(request, continued, spec, model, capabilities)
+    _count_references(request, continued, spec, model, capabilities)
+
+    options, notices = _negotiate_options(request, spec, model, capabilities)
+    if resolution and not capabilities.fixed_resolution:
+        options.insert(0, ("resolution", resolution))
+    options[:0] = [("aspect_ratio", ratio)] if ratio else []
+    notices[:0] = [ratio_notice] if ratio_notice else []
+    sends_seed = "seed" in options_of(spec, request.operation, capabilities)
+    if request.seed and not sends_seed:
+        notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
+    share = spec.batch.price_share if spec.batch and request.options.delivery == "batch" else 1.0
+    return ResolvedRequest(
+        spec,
+        model,
+        capabilities,
+        model_id,
+        tuple(options),
+        sends_seed,
+        effective,
+        None if override else _price(model, effective, share),
+        (*cut_notices, *continued.notices, *notices),
+        override_usd if override else None,
+        request.references,
+        region,
+        request.options.delivery,
+        share,
+        continued.branch,
+    )
+
+
+def _capabilities(request: Request, spec: ProviderSpec, model: Model) -> Capabilities:
+    """What the model can do of the operation. Raises Impossible."""
     capabilities = model.capabilities(request.operation)
     if capabilities is None:
         can = [other.name for other in spec.models if other.capabilities(request.operation)]
@@ -137,46 +188,13 @@ def negotiate(
             else msg("negotiate.cannot_make_from_text", model=model.name, provider=spec.label),
             msg("negotiate.models_that_can", can=", ".join(can)) if can else msg("negotiate.choose_another_provider"),
         )
-    _check_delivery_and_prompt(request, spec, model, capabilities)
-    resolution = _resolution(request, spec, model, capabilities)
-    effective = resolution or capabilities.fixed_resolution or capabilities.default_resolution
-    request, region, cut_notices = _cut(request, capabilities, effective)
-    model_id = override or capabilities.model_id
-    continued = continuation(request.branch, request.references, spec, model_id, is_region=region is not None)
-    request = replace(request, references=continued.references)
-    ratio, ratio_notice = _ratio(request, continued, spec, model, capabilities)
-    _count_references(request, continued, spec, model, capabilities)
+    return capabilities
 
-    options, notices = _negotiate_options(request, spec, model, capabilities)
-    if resolution and not capabilities.fixed_resolution:
-        options.insert(0, ("resolution", resolution))
-    if ratio:
-        options.insert(0, ("aspect_ratio", ratio))
-    if ratio_notice:
-        notices.insert(0, ratio_notice)
-    sends_seed = "seed" in options_of(spec, request.operation, capabilities)
-    if request.seed and not sends_seed:
-        notices.append(msg("negotiate.seed_not_sent", provider=spec.label, model=model.name))
-    share = spec.batch.price_share if spec.batch and request.options.delivery == "batch" else 1.0
-    usd = None if override or model.price is None else model.price.usd_for(effective)
-    usd = None if usd is None else usd * share
-    return ResolvedRequest(
-        spec,
-        model,
-        capabilities,
-        model_id,
-        tuple(options),
-        sends_seed,
-        effective,
-        usd,
-        (*cut_notices, *continued.notices, *notices),
-        override_usd if override else None,
-        request.references,
-        region,
-        request.options.delivery,
-        share,
-        continued.branch,
-    )
+
+def _price(model: Model, resolution: str, share: float) -> float | None:
+    """The expected price of a picture; None where it isn't known. `share`: what it costs of its list price."""
+    usd = None if model.price is None else model.price.usd_for(resolution)
+    return None if usd is None else usd * share
 
 
 def _check_delivery_and_prompt(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:

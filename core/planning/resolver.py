@@ -203,7 +203,8 @@ class ProviderResolver:
         override = choice.model_override
         target = self._targets.target(spec, model, key, choice, override)
         usd = None if not override or self._unknown_model(target) else counted_usd(spec, override, self.settings)
-        candidate = Candidate(target, tuple(negotiate(request, spec, model, override, usd) for request in requests))
+        resolved = (negotiate(each, spec, model, override, usd, base_url=target.base_url) for each in requests)
+        candidate = Candidate(target, tuple(resolved))
         chain = with_successors(candidate, requests, self._gone)
         if len(chain) > 1:
             notices.append(successor_notice(candidate, chain[0]))

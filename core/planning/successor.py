@@ -51,7 +51,7 @@ def successor_of(candidate: Candidate, requests: Sequence[Request]) -> Candidate
     if not has_successor(target) or model is None:
         return None
     try:
-        again = tuple(negotiate(request, target.spec, model) for request in requests)
+        again = tuple(negotiate(each, target.spec, model, base_url=target.base_url) for each in requests)
         return Candidate(replace(target, model=model), again)
     except Impossible as error:
         raise Impossible(

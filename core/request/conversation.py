@@ -91,6 +91,8 @@ class Branch:
     """Wire model id."""
     turns: tuple[Turn, ...] = ()
     """None where there is no picture to go on from: a request that goes on from it is a first one."""
+    base_url: str = field(default="", repr=False)
+    """The base URL that all of its answers came from; "" where that isn't known of each."""
 
     @property
     def last(self) -> Turn:

@@ -85,6 +85,10 @@ _SPENDING_CAP = re.compile(r"(?i)\bspend(ing)? (cap|limit)")
 _TOO_LARGE = re.compile(r"(?i)payload size|request (entity )?too large|exceeds the (maximum|limit).{0,40}bytes")
 _UNFIT_FILE = re.compile(r"(?i)\bfile\b.{0,80}(may not exist|not in an active state)")
 
+_SIGNATURE = re.compile(r"(?i)thought[ _-]?signature")
+"""Reported words of a 400: "Image part is missing a thought_signature in content position 2", "Corrupted thought signature.",
+and of Vertex "Thought signature is not valid" (open_webui_functions issue 225, gemini-cli issue 13467, 9router issue 301)."""
+
 _BILLING_CURE = msg("gemini_errors.no_free_tier_for_images")
 
 
@@ -141,6 +145,14 @@ def request_id(reply: Reply, value: dict[str, Any]) -> str:
 
 def failure(reply: Reply, spec_id: str = "") -> ProviderFailure:
     """What an error says. `spec_id`: the provider, because what helps with an account at Google is no help at a reseller."""
+    found = _failure(reply, spec_id)
+    about_signature = _SIGNATURE.search(found.message) and not _SIGNATURE.search(reply.prompt)
+    if reply.status == 400 and about_signature:
+        return replace(found, kind="invalid", cure=msg("gemini_errors.thought_signature_refused"))
+    return found
+
+
+def _failure(reply: Reply, spec_id: str) -> ProviderFailure:
     general = failure_of(reply)
     if general.kind in ("bot_protection", "proxy"):
         return general

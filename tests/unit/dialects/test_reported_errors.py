@@ -603,6 +603,20 @@ ECHOES = {
     ),
 }
 
+_SIGNATURE_URL = "https://ai.google.dev/gemini-api/docs/thought-signatures#model-behavior"
+BEGIN_ANEW = "disconnect conversation and connect its last picture to image_1"
+SIGNATURES = {
+    message[:24]: Reported(
+        "google", 400, google(400, "INVALID_ARGUMENT", message), "invalid", "did not accept", BEGIN_ANEW
+    )
+    for message in (
+        "Image part is missing a thought_signature in content position 2, part position 1. "
+        f"Please refer to {_SIGNATURE_URL} for more details.",
+        "Corrupted thought signature.",
+        "Unable to submit request because Thought signature is not valid..",
+    )
+}
+
 TABLE = {
     f"{group}: {name}": case
     for group, cases in {
@@ -613,6 +627,7 @@ TABLE = {
         "failure": FAILURES,
         "addresses only": ONLY_ADDRESSES,
         "echo": ECHOES,
+        "signature": SIGNATURES,
     }.items()
     for name, case in cases.items()
 }

@@ -38,9 +38,9 @@ def engine(doubles: Doubles, home: Path) -> Engine:
     return at(doubles, home)
 
 
-def at(doubles: Doubles, home: Path) -> Engine:
+def at(doubles: Doubles, home: Path, **environ: str) -> Engine:
     """A machine with keys; again at the same folder, it is that machine after a restart."""
-    return Engine(home, specs=QUICK_SPECS, environ=keyed(doubles, "google", "fal", key=KEY))
+    return Engine(home, specs=QUICK_SPECS, environ=keyed(doubles, "google", "fal", key=KEY) | environ)
 
 
 def ask(
@@ -183,6 +183,59 @@ def test_another_model_gets_the_last_picture_first(engine: Engine, doubles: Doub
     one = go(engine, "pro")
     run = ask(engine, "flash", one, ProviderChoice("google", "nano-banana-2"))
     assert replayed(run) and turns_of(entries(doubles, "flash")[0]) == ["user"]
+
+
+def at_another_address(doubles: Doubles, home: Path) -> Engine:
+    """The same machine with another base URL for Google, at which the same double answers."""
+    url = doubles.base_url("google").replace("127.0.0.1", "localhost")
+    return at(doubles, home, NANO_BANANA_GOOGLE_BASE_URL=url)
+
+
+def test_another_base_url_gets_the_last_picture_first(engine: Engine, doubles: Doubles, home: Path) -> None:
+    """Its gateway may stand for another service, to which the signatures mean nothing. Back at the first they do."""
+    one = go(engine, "first gateway", references=(tiny(1),))
+    content = one.last.picture.file.partition(".")[0]
+    elsewhere = at_another_address(doubles, home)
+    for number, branch in enumerate((one, elsewhere.branch_of(content))):
+        run = ask(elsewhere, f"second gateway {number}", branch)
+        (notice,) = replayed(run)
+        assert "the address of Google Gemini that is set now" in notice and "localhost" not in notice
+        assert turns_of(entries(doubles, f"second gateway {number}")[0]) == ["user"]
+    back = ask(at(doubles, home), "back", engine.branch_of(content))
+    assert not replayed(back) and turns_of(entries(doubles, "back")[0]) == ["user", "model", "user"]
+
+
+def test_a_chain_with_pictures_of_two_base_urls_is_not_sent_as_one(
+    engine: Engine, doubles: Doubles, home: Path
+) -> None:
+    """A stored picture counts wherever it was made: turns of both would be one conversation that neither knows."""
+    two = go(engine, "then", go(engine, "base"))
+    elsewhere = at_another_address(doubles, home)
+    first = elsewhere.branch_after(ask(elsewhere, "base").tasks[0])
+    run = ask(elsewhere, "then", first)
+    assert run.tasks[0].source == "provider" and replayed(run)
+    branch = elsewhere.branch_after(run.tasks[0])
+    assert not replayed(ask(elsewhere, "and there", branch))
+    assert replayed(ask(engine, "and here", branch)) and not replayed(ask(engine, "and here", two))
+    mixed = replace(two, base_url="")
+    assert replayed(ask(engine, "and mixed", mixed))
+
+
+def test_a_picture_of_an_earlier_call_brings_its_conversation(engine: Engine, doubles: Doubles) -> None:
+    """Also where the plan doesn't know which request has made it."""
+    one = go(engine, "base", references=(tiny(1),))
+    task = ask(engine, "then", one).tasks[0]
+    task.made_by = None
+    branch = engine.branch_after(task)
+    assert [turn.prompt for turn in branch.turns] == ["base", "then"]
+    go(engine, "and on", branch)
+    assert turns_of(entries(doubles, "and on")[0]) == ["user", "model", "user", "model", "user"]
+
+
+def test_a_picture_that_is_in_no_journal_is_not_called_one_of_nobody(engine: Engine, doubles: Doubles) -> None:
+    one = go(engine, "base")
+    (notice,) = replayed(ask(engine, "on", Branch(turns=one.turns)))
+    assert "is not kept with the picture" in notice and "from  and" not in notice
 
 
 def test_a_store_of_an_earlier_release_has_no_turns(engine: Engine, doubles: Doubles, home: Path) -> None:
