@@ -13,14 +13,12 @@ from dataclasses import replace
 
 from ..dialects import step_after
 from ..dialects.base.step import Dialect, Done, Failed, Reply, Send, State, Step, Streams
-from ..dialects.parsing.event_feed import EventFeed, event_value
 from ..errors import Charged, NanoBananaError, ProviderFailure
 from ..errors.messages import message_of
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
 from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
 from ..ledger.kept_answers import KeptAnswer
-from ..ledger.types import MOST_DRAFTS
 from . import retry_policy
 from .call_journal import CallJournal
 from .call_key import CallKey
@@ -36,6 +34,7 @@ from .charge import (
     Unsent,
     Withdrawn,
 )
+from .draft_watch import DraftWatch
 from .failure_messages import FailureMessages, after_waiting, with_hint
 from .rate_limit import CallThrottle, KeyLimit
 from .repeated_references import without_repeated_references
@@ -118,8 +117,10 @@ class StepSender:
         try:
             return self.journal_and_send(transport, send)
         except RequestFailed as broken:
-            return self._answer_before_break(send, broken) or broken
+            return self._answer_before_break(send, broken.reply) or broken
         except TooLong as error:
+            if (answer := self._answer_before_break(send, error.reply)) is not None:
+                return answer
             # A task is asked about again later: its next answer may be shorter.
             kept = None
             if status.maybe_paid and error.reply:
@@ -164,9 +165,8 @@ class StepSender:
             status.advance(Withdrawn())
             raise self._messages.not_sent() from None
 
-    def _answer_before_break(self, send: Send, broken: RequestFailed) -> Reply | None:
-        """What had come of a stream when it broke, where the picture, or why there is none, is in it."""
-        reply = broken.reply
+    def _answer_before_break(self, send: Send, reply: Reply | None) -> Reply | None:
+        """What had come of a stream when it broke or was not read on, where the picture, or why there is none, is in it."""
         if not send.streams or reply is None or not reply.ok:
             return None
         step = step_after(self._dialect, self._status.job, send, replace(reply, prompt=self._status.sent_text))
@@ -174,7 +174,7 @@ class StepSender:
 
     def _hooks(self, send: Send) -> TransferHooks:
         status = self._status
-        watch = _DraftWatch(self._dialect, status) if send.streams and isinstance(self._dialect, Streams) else None
+        watch = DraftWatch(self._dialect, status) if send.streams and isinstance(self._dialect, Streams) else None
 
         def moved(sent: int, total: int) -> None:
             status.bytes_sent = (sent, total)
@@ -290,28 +290,6 @@ class StepSender:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
         status = self._status
         return min(attempt, 3) if status.task is not None and time.monotonic() < status.deadline() else attempt
-
-
-class _DraftWatch:
-    """Takes the drafts out of a stream as it arrives."""
-
-    def __init__(self, dialect: Streams, status: CallStatus) -> None:
-        self._dialect, self._status, self._feed = dialect, status, EventFeed()
-        self._is_broken = False
-        status.drafts.clear()  # those of an earlier try, which was refused
-
-    def look_at(self, piece: bytes) -> None:
-        """Raises nothing: the answer itself is paid for."""
-        if self._is_broken:
-            return
-        try:
-            for event in self._feed.feed(piece):
-                found = self._dialect.drafts_in(event_value(event))
-                room = MOST_DRAFTS - len(self._status.drafts)
-                self._status.drafts.extend(data for draft in found[:room] if (data := draft.read()))
-        except Exception:
-            log.exception("the drafts in a stream of %s can't be read", self._status.target.spec.label)
-            self._is_broken = True
 
 
 def headers_of(send: Send, idempotency_header: str, call_id: str) -> dict[str, str]:

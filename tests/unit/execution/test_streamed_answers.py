@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_driver import QUICK_SPECS, keyed, request
+from dialect_driver import PNG, QUICK_SPECS, keyed, request
 from engine_play import B64, answering, engine_at
 from pack.core.dialects.gemini import Gemini
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
+from pack.core.execution import call_status, draft_watch
 from pack.core.execution.run import Run
+from pack.core.http import transport
 from pack.core.ledger.history import History
+from pack.core.ledger.types import MOST_DRAFTS
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
+from pack.tests.raw_server import Connection, after_head, serving
 
 STREAM, WHOLE = "stream", "generate"
+STREAM_TYPE = {"Content-Type": "text/event-stream"}
 
 
 @pytest.fixture
@@ -36,11 +41,10 @@ def nothing_held(doubles: Doubles) -> Iterator[None]:
     doubles.clear_faults()
 
 
-def begin(engine: Engine, prompt: str = "a fox", *, wants_drafts: bool = True) -> Run:
+def begin(engine: Engine, prompt: str = "a fox", *, wants_drafts: bool = True, timeout: int = 600) -> Run:
     wanted = [replace(request(prompt=prompt), num_images=1)]
-    return engine.run(
-        wanted, engine.plan(ProviderChoice("google", "nano-banana-2.1"), wanted), wants_drafts=wants_drafts
-    )
+    choice = ProviderChoice("google", "nano-banana-2.1", timeout=timeout)
+    return engine.run(wanted, engine.plan(choice, wanted), wants_drafts=wants_drafts)
 
 
 def finish(run: Run) -> Run:
@@ -181,7 +185,7 @@ GOOD: dict[str, tuple[bytes, int]] = {
 @pytest.mark.parametrize("name", GOOD)
 def test_a_picture_in_an_odd_stream_is_found(tmp_path: Path, name: str) -> None:
     body, drafts = GOOD[name]
-    with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+    with answering({"status": 200, "raw": body, "headers": STREAM_TYPE}) as server:
         run = finish(begin(engine_at(tmp_path, "google", server.url)))
     (task,) = run.tasks
     assert task.result is not None, task.error
@@ -218,7 +222,7 @@ BAD: dict[str, tuple[bytes, str, str]] = {
 def test_a_stream_without_a_picture_says_why(tmp_path: Path, name: str) -> None:
     """Sent once, never again by itself. What the model had drawn is in the results panel."""
     body, kind, charged = BAD[name]
-    with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+    with answering({"status": 200, "raw": body, "headers": STREAM_TYPE}) as server:
         engine = engine_at(tmp_path, "google", server.url)
         error = error_of(begin(engine))
     assert (error.kind, error.charged) == (kind, charged) and len(server.posts) == 1, error.message
@@ -232,7 +236,7 @@ def test_what_follows_a_picture_without_its_end_is_told_and_no_turn(tmp_path: Pa
     ratings: dict[str, Any] = {"promptFeedback": {"safetyRatings": []}}
     bodies = {"error": event(picture()) + error, "ratings": event(picture(), **ratings)}
     for name, body in bodies.items():
-        with answering({"status": 200, "raw": body, "headers": {"Content-Type": "text/event-stream"}}) as server:
+        with answering({"status": 200, "raw": body, "headers": STREAM_TYPE}) as server:
             engine = engine_at(tmp_path / name, "google", server.url)
             run = finish(begin(engine))
         (task,) = run.tasks
@@ -260,3 +264,121 @@ def test_drafts_that_cannot_be_read_are_given_up_once(
     (task,) = finish(run).tasks
     assert task.result is not None and len(task.drafts) == 2
     assert len([entry for entry in caplog.records if "drafts in a stream" in entry.getMessage()]) == 1
+
+
+@pytest.mark.parametrize(("most_bytes", "found"), [(draft_watch.DRAFT_BYTES, MOST_DRAFTS), (2 * len(PNG), 2)])
+def test_a_stream_is_not_taken_apart_any_more_once_there_is_room_for_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, found: int
+) -> None:
+    """Neither for their number nor for their bytes; the picture behind them is the result as ever."""
+    looks: list[Any] = []
+    drafts_in = Gemini.drafts_in
+
+    def counted(self: Gemini, value: Any) -> Any:
+        looks.append(value)
+        return drafts_in(self, value)
+
+    monkeypatch.setattr(Gemini, "drafts_in", counted)
+    monkeypatch.setattr(draft_watch, "DRAFT_BYTES", most_bytes)
+    body = DRAFT * (MOST_DRAFTS + 40) + event(picture()) + USAGE
+    with answering({"status": 200, "raw": body, "headers": STREAM_TYPE}) as server:
+        (task,) = finish(begin(engine_at(tmp_path, "google", server.url))).tasks
+    assert task.result is not None and len(task.drafts) == MOST_DRAFTS
+    assert len(looks) == found
+
+
+SOON = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.1s"}]
+REFUSALS = {
+    "429": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED", "details": SOON},
+    "503": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE", "details": SOON},
+}
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("before", [b"", b": wait\n\n", b"data: {}\n\n"], ids=["alone", "comment", "empty"])
+def test_a_stream_of_nothing_but_a_refusal_is_free_and_asked_for_again(
+    tmp_path: Path, code: str, before: bytes
+) -> None:
+    """As the same refusal without a stream, whose status is in its head and not in its body."""
+    refusal = before + b"data: " + json.dumps({"error": REFUSALS[code]}).encode() + b"\n\n"
+    good = event(picture()) + USAGE
+    answers = [{"status": 200, "raw": body, "headers": STREAM_TYPE} for body in (refusal, good)]
+    with answering(*answers) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        (task,) = finish(begin(engine)).tasks
+        assert task.result is not None and len(server.posts) == 2
+    (stored,) = History(engine.ledger).pictures()
+    assert History(engine.ledger).spend()[0]["usd"] == pytest.approx(stored.usd)
+
+
+# ---------------------------------------------------------------------------------------------- streams without end
+
+
+def endless(first: bytes, piece: bytes, every: float, gone: threading.Event) -> Any:
+    """A script that streams `first`, then `piece` every so many seconds until the client or the test has gone."""
+
+    def script(connection: Connection) -> None:
+        connection.read_body()
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + first)
+        while not gone.wait(every):
+            connection.write(piece)
+
+    return after_head(script)
+
+
+FLOOD = event({"text": "and so on " * 400})
+ENDLESS = {"events": (FLOOD, 0.0), "a trickle": (b": wait\n\n", 0.02)}
+
+
+@pytest.fixture
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits that are reached at once: a megabyte, and a second after the timeout."""
+    monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(call_status, "COLLECT_SECONDS", 1.0)
+
+
+def ended(engine: Engine, **more: Any) -> tuple[Run, NanoBananaError | None]:
+    """A run whose call has ended, too; and its error."""
+    run = finish(begin(engine, **more))
+    assert all(call.done.wait(30) for call in run.calls), "the call didn't end"
+    return run, run.tasks[0].error
+
+
+@pytest.mark.usefixtures("short_answers")
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_stream_without_end_is_given_up_and_may_have_been_charged(tmp_path: Path, name: str) -> None:
+    """By its bytes or by the time. What had come whole is kept; nothing is sent again unasked."""
+    gone = threading.Event()
+    with serving(endless(DRAFT, *ENDLESS[name], gone)) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        _, error = ended(engine, timeout=1 if name == "a trickle" else 600)
+        assert error is not None and error.charged == "maybe", error
+        assert "charged" in error.message, error.message
+        if name == "events":
+            assert error.kind == "unreadable" and "longer than 1 MB" in error.message
+            assert "results panel" in error.message
+        else:
+            assert error.kind == "timeout"
+        assert [entry.role for entry in History(engine.ledger).pictures()].count("extra") == 1
+        _, again = ended(engine)
+        assert again is not None and again.kind == "doubt", again
+        gone.set()
+        assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("short_answers")
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_picture_before_an_endless_rest_is_the_result(tmp_path: Path, name: str) -> None:
+    """It came whole, and it is paid: no run asks for it twice."""
+    gone = threading.Event()
+    with serving(endless(DRAFT + event(picture()), *ENDLESS[name], gone)) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        run, error = ended(engine, timeout=1 if name == "a trickle" else 600)
+        if name == "a trickle":  # the run had ended by then; the next one takes it from the store
+            assert error is not None and error.kind == "timeout"
+            run, error = ended(engine)
+        gone.set()
+        (task,) = run.tasks
+        assert error is None and task.result is not None and len(task.drafts) == 1
+        assert [notice for notice in run.report.notices if "broke off after the picture" in notice]
+        assert len(server.requests) == 1
