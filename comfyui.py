@@ -36,6 +36,8 @@ _lock = threading.Lock()
 _offline: Any = None
 
 
+_draft_pages: set[str] = set()
+"""Ids of the connected pages that show drafts."""
 recovered: dict[str, Any] = {}
 """What was recovered last, after a start or when an order arrived: text, pictures, failed, and `at` in Unix time; empty
 where nothing was. For pages that were not connected yet when the event was sent."""
@@ -369,6 +371,39 @@ class NodeProgress:
             except Exception:
                 log.debug("progress could not be shown", exc_info=True)
                 self._api = None
+
+
+def set_shows_drafts(client: str, shows: bool) -> bool:
+    """Notes whether a page shows drafts, by the id of its websocket; whether it does from now on. Never for one that is not
+    connected."""
+    connected = _connected_pages()
+    _draft_pages.intersection_update(connected)  # of pages that were closed
+    if shows and client in connected:
+        _draft_pages.add(client)
+    else:
+        _draft_pages.discard(client)
+    return client in _draft_pages
+
+
+def page_shows_drafts() -> bool:
+    """Whether the page that queued the running prompt is still connected and shows drafts."""
+    try:
+        from server import PromptServer
+
+        client = PromptServer.instance.client_id
+    except (ImportError, AttributeError):
+        return False
+    return client in _draft_pages and client in _connected_pages()
+
+
+def _connected_pages() -> set[str]:
+    """The ids of the open websockets; empty without a server."""
+    try:
+        from server import PromptServer
+
+        return set(PromptServer.instance.sockets)
+    except (ImportError, AttributeError):
+        return set()
 
 
 def send_event(event: str, facts: dict[str, Any], *, everybody: bool = False) -> None:

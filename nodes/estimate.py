@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -55,11 +55,12 @@ MOST_SECONDS = 5.0
 
 
 def estimate_prompt(
-    engine: Engine, prompt: Mapping[str, Any], *, detail: bool, everywhere: bool
+    engine: Engine, prompt: Mapping[str, Any], *, detail: bool, everywhere: bool, shows_drafts: bool = False
 ) -> tuple[dict[str, Any], int]:
     """Facts about each of the pack's nodes by its id, and how many nodes were left out because there are too many.
 
     `detail`: with the stored pictures of edits and the requests themselves. `everywhere`: with the prices of all providers.
+    `shows_drafts`: as for a page that shows drafts.
     """
     graph, resolver = PromptGraph(prompt), engine.resolver()
     choices = PromptChoices(graph, resolver)
@@ -69,17 +70,27 @@ def estimate_prompt(
     for name, node in nodes[:MOST_NODES]:
         if time.monotonic() > end:
             break
-        found[name] = NodeEstimate(graph, node, load=detail).facts(engine, resolver, choices, everywhere)
+        estimated = NodeEstimate(graph, node, load=detail, shows_drafts=shows_drafts)
+        found[name] = estimated.facts(engine, resolver, choices, everywhere)
     return found, len(nodes) - len(found)
 
 
 class NodeEstimate:
     """One node of a prompt."""
 
-    def __init__(self, graph: PromptGraph, node: Mapping[str, Any], load: bool, *, stand_ins: bool = False) -> None:
+    def __init__(
+        self,
+        graph: PromptGraph,
+        node: Mapping[str, Any],
+        load: bool,
+        *,
+        stand_ins: bool = False,
+        shows_drafts: bool = False,
+    ) -> None:
         """`load`: reads the files of LoadImage, and shows the requests as they would be sent. `stand_ins`: a prompt and a
-        picture stand for those that aren't there yet."""
+        picture stand for those that aren't there yet. `shows_drafts`: as for a page that shows drafts."""
         self._graph, self._node, self._load, self._stand_ins = graph, node, load, stand_ins
+        self._shows_drafts = shows_drafts
         self._kind, self._inputs = kind_of(node), inputs_of(node)
         self._operation: Operation = "generate" if self._kind == "NanoBananaGenerate" else "edit"
         self._references = PromptReferences(graph, load)
@@ -100,7 +111,7 @@ class NodeEstimate:
                 requests,
                 pixels=known,
                 sends=self._load,
-                wants_drafts=self._graph.is_linked(self._node, THOUGHTS_OUTPUT[self._operation]),
+                wants_drafts=self._wants_drafts(requests),
                 resolver=resolver,
             )
         except NanoBananaError as error:
@@ -115,6 +126,11 @@ class NodeEstimate:
             "frames_known": self._references.frames_known,
             "references": self._references.facts,
         }
+
+    def _wants_drafts(self, requests: Sequence[Request]) -> bool:
+        """Whether drafts are asked for, as in a run: nobody looks at those of an order while it is awaited."""
+        is_linked = self._graph.is_linked(self._node, THOUGHTS_OUTPUT[self._operation])
+        return is_linked or (self._shows_drafts and all(each.options.delivery == "now" for each in requests))
 
     def _unfinished(self) -> NodeEstimate:
         return NodeEstimate(self._graph, self._node, load=False, stand_ins=True)

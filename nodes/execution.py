@@ -67,13 +67,17 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         send_failure(node_id, error)
         raise error  # nothing was sent
     context = comfyui.run_context(node_id, hidden.prompt, hidden.extra_pnginfo)
-    wants_drafts = (str(node_id), THOUGHTS_OUTPUT[operation]) in linked_outputs(hidden.prompt)
-    list_runs = [ListRun(group, comfyui.engine(), context, wants_drafts=wants_drafts) for group in planned]
+    is_linked = (str(node_id), THOUGHTS_OUTPUT[operation]) in linked_outputs(hidden.prompt)
+    shows_drafts = comfyui.page_shows_drafts()
+    list_runs = [
+        ListRun(group, comfyui.engine(), context, wants_drafts=is_linked, shows_drafts=shows_drafts)
+        for group in planned
+    ]
     runs = [each.run for each in list_runs]
     await _wait_for(runs, node_id)
     for each in list_runs:
         each.distribute()
-    if wants_drafts:
+    if is_linked:
         _notice_missing_drafts(elements)
     for element in elements:
         own = element.asked.notices if element.asked else ()

@@ -21,9 +21,16 @@ class ListRun:
     """One run for the requests of several elements. Their frames are counted through while it lasts."""
 
     def __init__(
-        self, planned: Sequence[Planned], engine: Engine, context: RunContext, *, wants_drafts: bool = False
+        self,
+        planned: Sequence[Planned],
+        engine: Engine,
+        context: RunContext,
+        *,
+        wants_drafts: bool = False,
+        shows_drafts: bool = False,
     ) -> None:
-        """Starts the run. The plans of `planned` are such that they can be merged. `wants_drafts`: see Run."""
+        """Starts the run. The plans of `planned` are such that they can be merged. `wants_drafts`: see Run. `shows_drafts`:
+        a page shows drafts while pictures are awaited, which it does not do for an order."""
         self._elements = [element for element, _, _ in planned]
         requests = [request for _, asked, _ in planned for request in asked.requests]
         self._requests = requests
@@ -31,6 +38,7 @@ class ListRun:
         self._lengths = [len(asked.requests) for _, asked, _ in planned]
         numbered = [replace(request, frame=number) for number, request in enumerate(requests)]
         plan, reference_format = merged([plan for _, _, plan in planned]), planned[0][1].reference_format
+        wants_drafts = wants_drafts or (shows_drafts and plan.delivery == "now")
         self.run: Run = engine.run(
             numbered, plan, reference_format, context, auto_notify=False, wants_drafts=wants_drafts
         )

@@ -7,7 +7,7 @@ can be written, replaced, tested and deleted, and never come back.
 from __future__ import annotations
 
 from .. import comfyui
-from . import estimate, hosts, keys, messages, models, node_ids, orders, providers, results, settings
+from . import drafts, estimate, hosts, keys, messages, models, node_ids, orders, providers, results, settings
 from .security import guarded
 
 PREFIX = "/nano_banana"
@@ -20,7 +20,7 @@ def register() -> None:
         return
     for method, path, work in [
         each
-        for module in (providers, models, keys, settings, estimate, results, orders, hosts, messages, node_ids)
+        for module in (providers, models, keys, settings, estimate, drafts, results, orders, hosts, messages, node_ids)
         for each in module.ROUTES
     ]:
         getattr(table, method.lower())(PREFIX + path)(guarded(work, any_name=work is hosts.OPEN))

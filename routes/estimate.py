@@ -15,7 +15,7 @@ from .security import ApiError, RouteRequest
 
 
 def estimate(request: RouteRequest) -> dict[str, Any]:
-    """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool}.
+    """Body: {"prompt": a prompt in API form, "detail": bool, "everywhere": bool, "shows_drafts": bool}.
 
     Gives facts by node id; `left_out` says how many nodes were too many.
     """
@@ -27,6 +27,7 @@ def estimate(request: RouteRequest) -> dict[str, Any]:
         prompt,
         detail=request.body.get("detail") is True,
         everywhere=request.body.get("everywhere") is True,
+        shows_drafts=request.body.get("shows_drafts") is True,
     )
     return {"nodes": nodes, "left_out": left_out}
 

@@ -2,6 +2,7 @@
 import { app } from "/scripts/app.js";
 import { el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
+import { showsDrafts } from "./draft_setting.mjs";
 import { nodeByPath } from "./graph.mjs";
 import { elementsOf, forElements } from "./linked_lists.mjs";
 import { ask, errorText } from "./server.mjs";
@@ -15,7 +16,8 @@ export async function dryRun() {
   dialog.body.append(el("p", { class: "nb-quiet" }, "…"));
   try {
     const { output } = await app.graphToPrompt();
-    const answer = await ask("/estimate", { method: "POST", body: { prompt: output, detail: true } });
+    const body = { prompt: output, detail: true, shows_drafts: showsDrafts() };
+    const answer = await ask("/estimate", { method: "POST", body });
     /** @type {[string, Estimate][]} */
     const nodes = Object.entries(/** @type {Record<string, Estimate>} */ (answer.nodes)).map(([id, estimate]) => {
       const node = nodeByPath(id);

@@ -6,6 +6,7 @@ import { addFooter } from "./node_footer.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { isConfig, isImageNode, isOurs } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
+import { followDraftSetting } from "./draft_setting.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
 import { isPartnerNode, useMyOwnKey } from "./partner_nodes.mjs";
@@ -72,6 +73,15 @@ app.registerExtension({
       type: () => settingsPanel(),
       defaultValue: "",
     },
+    {
+      id: "NanoBanana.ShowDrafts",
+      name: "Show drafts while a picture is awaited",
+      tooltip:
+        "What Google's models draw while thinking is shown small on the node before the picture is there. It costs nothing more and changes no picture.",
+      category: ["Nano Banana", "Nano Banana", "Drafts"],
+      type: "boolean",
+      defaultValue: false,
+    },
   ],
   commands: [
     { id: "NanoBanana.Settings", label: "Nano Banana: keys and settings", icon: "pi pi-key", function: () => openSettings() },
@@ -107,6 +117,7 @@ app.registerExtension({
     app.extensionManager.registerSidebarTab(resultsTab());
     followExecution({ resultsChanged: refreshResults });
     followReconnects({ resultsChanged: refreshResults });
+    followDraftSetting();
     askBeforeRuns();
     checkLoadedPrompts();
     providerStore.onChange(scheduleEstimates);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pack.tests.host.all_providers import all_providers
 from pack.tests.host.graph_parts import frames, infos, list_of
 from pack.tests.host.kit import Bench, Ran, node
+from pack.tests.host.page import Page
 from pack.tests.host.ws_client import WsClient, ws_client
 from PIL import Image
 
@@ -163,6 +165,62 @@ def test_a_draft_is_small_on_the_node_before_the_picture_is_there(bench: Bench, 
     assert listener.wait_end(prompt_id).kind == "execution_success"
     last = Image.open(io.BytesIO(listener.of("preview")[-1].data))
     assert max(last.size) > 192, "the picture takes the draft's place"
+
+
+def test_a_page_that_shows_drafts_gets_them_with_nothing_connected(bench: Bench, listener: WsClient, tag: str) -> None:
+    """As long as it wants to. The picture is the same one at the same price, and nobody misses drafts that don't come."""
+    page = Page(bench)
+    for show, route in ((True, "stream"), (False, "generate")):
+        assert page.good("POST", "/drafts", {"client": listener.client, "show": show}) == {"show": show}
+        graph = watched(f"{tag} {show}", linked=False)
+        estimate = page.good("POST", "/estimate", {"prompt": graph, "detail": True, "shows_drafts": show})
+        prompt_id = bench.host.queue_prompt(graph, listener.client)
+        assert bench.doubles.wait(prompt=f"{tag} {show}", state="received")
+        if show:
+            listener.wait_text("a draft is here")
+        bench.doubles.release()
+        assert listener.wait_end(prompt_id).kind == "execution_success"
+        (asked,) = bench.asked(f"{tag} {show}")
+        (shown,) = estimate["nodes"]["make"]["sends"]
+        assert asked["route_name"] == route and ("streamGenerateContent" in shown["url"]) == show
+        info = json.loads(bench.host.wait_prompt(prompt_id)["outputs"]["make"]["nano_banana"][0])
+        assert info["cost_usd"] == estimate["nodes"]["make"]["usd"] == pytest.approx(asked["cost_usd"])
+        assert not [notice for notice in info["notices"] if "thoughts" in notice]
+        graph["config"]["inputs"]["timeout"] = 61  # else the host has the outputs of before
+        again = bench.run(graph)
+        assert again.info()["images"][0]["from"] == "store" and bench.paid(f"{tag} {show}") == 1
+
+
+def test_only_a_page_that_is_open_asks_for_drafts(bench: Bench, listener: WsClient, tag: str) -> None:
+    """Others have other wishes; one that is closed looks at nothing; an order is looked at by nobody."""
+    page = Page(bench)
+    with ws_client(bench.host) as other:
+        assert page.good("POST", "/drafts", {"client": other.client, "show": True}) == {"show": True}
+        prompt_id = bench.host.queue_prompt(plain(tag, "another page"), listener.client)
+        assert listener.wait_end(prompt_id).kind == "execution_success"
+        ordered = plain(tag, "an order", delivery="batch")
+        estimate = page.good("POST", "/estimate", {"prompt": ordered, "detail": True, "shows_drafts": True})
+        assert "includeThoughts" not in estimate["nodes"]["make"]["sends"][0]["body"]
+        prompt_id = bench.host.queue_prompt(plain(tag, "this page"), other.client)
+        assert other.wait_end(prompt_id).kind == "execution_success"
+    prompt_id = bench.host.queue_prompt(plain(tag, "a closed page"), other.client)
+    bench.host.wait_prompt(prompt_id)
+    assert {
+        what: [asked["route_name"] for asked in bench.asked(f"{tag} {what}")]
+        for what in ("another page", "this page", "a closed page")
+    } == {"another page": ["generate"], "this page": ["stream"], "a closed page": ["generate"]}
+    assert page.good("POST", "/drafts", {"client": other.client, "show": True}) == {"show": False}
+    for wrong in ({}, {"client": 5, "show": True}, {"client": listener.client, "show": "yes"}):
+        assert page.ask("POST", "/drafts", wrong).status == 400
+
+
+def plain(tag: str, what: str, **inputs: Any) -> Graph:
+    """A picture, without anything on its drafts."""
+    return {
+        "config": node("ProviderConfig", provider="google"),
+        "make": node("NanoBananaGenerate", prompt=f"{tag} {what}", provider=["config", 0], **inputs),
+        "show": node("PreviewImage", images=["make", 0]),
+    }
 
 
 @pytest.mark.parametrize(("whole_events", "status"), [(0, "error"), (2, "error"), (3, "success")])

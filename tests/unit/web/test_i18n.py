@@ -123,7 +123,7 @@ def test_every_text_is_shown_somewhere(modules: Modules) -> None:
 
 def test_no_page_has_words_of_its_own(modules: Modules) -> None:
     """Words in the code would stay English; what the entry registers by its English label is looked up by the host."""
-    registered = {*labels("en").values(), "Nano Banana:"}
+    registered = {*labels("en").values(), *tooltips("en").values(), "Nano Banana:"}
     sentences = {text for text in modules.strings() | modules.templates() if re.match(r"[A-Z][a-z]+ ", text)}
     assert sentences - registered == {"Nano Banana"}
 
@@ -171,6 +171,12 @@ def labels(locale: str) -> dict[str, str]:
     return found | {name: entry["name"] for name, entry in read(f"locales/{locale}/settings.json").items()}
 
 
+def tooltips(locale: str) -> dict[str, str]:
+    """Those of its settings: id -> text."""
+    entries = read(f"locales/{locale}/settings.json")
+    return {name: entry["tooltip"] for name, entry in entries.items() if "tooltip" in entry}
+
+
 def test_what_the_entry_registers_is_listed_for_translators(modules: Modules) -> None:
     registered = modules["nano_banana.js"]["registered"]
     assert SIDEBAR.rpartition("_")[2] in modules["results.mjs"]["strings"]
@@ -180,9 +186,10 @@ def test_what_the_entry_registers_is_listed_for_translators(modules: Modules) ->
 
 @pytest.mark.parametrize("locale", TRANSLATED)
 def test_commands_and_settings_are_translated(locale: str) -> None:
-    english, translated = labels("en"), labels(locale)
-    assert list(translated) == list(english)
-    assert not set(translated.values()) & set(english.values())
+    for words in (labels, tooltips):
+        english, translated = words("en"), words(locale)
+        assert list(translated) == list(english)
+        assert not set(translated.values()) & set(english.values())
 
 
 @pytest.mark.parametrize("locale", ["en", *TRANSLATED])
