@@ -15,7 +15,7 @@ from ..errors.messages import msg
 from . import queries
 from .backlog import Backlog
 from .database import Database
-from .eviction import Eviction
+from .eviction import SizeLimit
 from .image_store import ImageStore, mark_row_stored
 from .ownership import Ownership
 from .results import Results
@@ -36,7 +36,7 @@ class CallSteps:
         results: Results,
         ownership: Ownership,
         image_store: ImageStore,
-        eviction: Eviction,
+        eviction: SizeLimit,
         clock: Callable[[], float],
         backlog: Backlog,
     ) -> None:
@@ -138,7 +138,7 @@ class CallSteps:
             self._ownership.notify_waiters()
             self._eviction.add(size)
 
-        self._backlog.write(write, written)
+        self._results.share_then(uid, name, lambda: self._backlog.write(write, written))
 
     def keep_unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """See `Journal.keep_unreadable`."""

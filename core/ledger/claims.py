@@ -56,7 +56,9 @@ class StalledRows:
         data = self._results.read_incoming(row.uid)
         if data is not None:
             # The bytes came, and the process ended before it could mark the row.
-            mark_row_stored(self._connection, self._results, row, name_of(data), len(data), self._now, was_read=False)
+            name = name_of(data)
+            self._results.share(row.uid, name)
+            mark_row_stored(self._connection, self._results, row, name, len(data), self._now, was_read=False)
             return "stored"
         is_order = queries.is_order(row)
         is_resumable = row.state in _RESUMABLE or (is_order and row.state == "sent")

@@ -19,7 +19,7 @@ def mark(database: Database, results: Results, clock: Callable[[], float], uids:
         known = [row.uid for row in queries.by_uids(connection, uids) if row.fingerprint]
         count = queries.update_rows(connection, known, favourite=clock() if marked else 0.0)
         for row in queries.by_uids(connection, known):
-            if row.state != "stored" or not results.path(row.result).is_file():
+            if row.state != "stored" or not results.has(row.result, row.uid):
                 continue
             facts, graph = sidecar.facts_of(connection, row)
             try:

@@ -90,7 +90,8 @@ class History:
             rows = connection.execute(
                 statement.order_by(picture.c.created.desc(), picture.c.uid.desc()).limit(limit)
             ).all()
-        return [self._entry(row) for row in rows]
+        here = self._results.existing((row.result, row.uid) for row in rows)
+        return [self._entry(row, (row.result, row.uid) in here) for row in rows]
 
     def count(self, selection: Selection) -> int:
         """How many pictures of a selection were stored."""
@@ -116,7 +117,7 @@ class History:
             return None
         with self._database.read() as connection:
             rows = [row for row in queries.by_uids(connection, [uid]) if row.fingerprint]
-        return self._entry(rows[0]) if rows else None
+        return self._entry(rows[0], self._results.has(rows[0].result, rows[0].uid)) if rows else None
 
     def read(self, entry: HistoryEntry) -> bytes:
         """The bytes of a picture. Raises FileNotFoundError, or DamagedFile."""
@@ -252,14 +253,14 @@ class History:
             free = None
         return count, int(total), free
 
-    def _entry(self, row: Row[Any]) -> HistoryEntry:
+    def _entry(self, row: Row[Any], is_here: bool) -> HistoryEntry:
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
             if name
             not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order", "reason", "asked_again")
         }
-        file = row.result if self._results.has(row.result, row.uid) else ""
+        file = row.result if is_here else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
         exact = row.charged is not None
         answer = self._journal.kept_answer_name(row.call) if row.state in ("unknown", "refused") else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ..errors.messages import msg
 from . import queries, sidecar
 from .database import Database
-from .eviction import Eviction
+from .eviction import SizeLimit
 from .results import Results
 from .schema import picture, result
 from .types import DecideEnding, RowFacts, StoredDraft, StoredImage, ledger_failed
@@ -24,7 +24,7 @@ log = logging.getLogger("nano_banana")
 class ImageStore:
     """The stored pictures of one journal."""
 
-    def __init__(self, database: Database, results: Results, eviction: Eviction, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, results: Results, eviction: SizeLimit, clock: Callable[[], float]) -> None:
         self._database, self._results, self._eviction, self._clock = database, results, eviction, clock
 
     def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
@@ -32,8 +32,12 @@ class ImageStore:
         with self._database.read() as connection:
             rows = [row for row in queries.by_fingerprints(connection, fingerprints) if row.state == "stored"]
             drafts = queries.drafts_of(connection, rows)
+        with_drafts = [*rows, *(draft for listed in drafts.values() for draft in listed)]
+        here = self._results.existing((row.result, row.uid) for row in with_drafts)
         return {
-            row.fingerprint: self._image(row, drafts[row.uid]) for row in rows if self._results.has(row.result, row.uid)
+            row.fingerprint: self._image(row, [draft for draft in drafts[row.uid] if (draft.result, draft.uid) in here])
+            for row in rows
+            if (row.result, row.uid) in here
         }
 
     def of_content(self, digest: str) -> list[StoredImage]:
@@ -44,7 +48,8 @@ class ImageStore:
                 .where(picture.c.result.startswith(f"{digest}.", autoescape=True), picture.c.state == "stored")
                 .order_by(picture.c.ended.desc())
             ).all()
-        return [self._image(row, ()) for row in found if self._results.has(row.result, row.uid)]
+        here = self._results.existing((row.result, row.uid) for row in found)
+        return [self._image(row, ()) for row in found if (row.result, row.uid) in here]
 
     def mark_used(self, uids: Sequence[str]) -> None:
         """Notes that these pictures have reached a graph now."""
@@ -75,6 +80,13 @@ class ImageStore:
         """Stores a free picture of the same answer as the one with the fingerprint `requested`. `own`: columns."""
         try:
             name = self._results.write_incoming(uid, data)
+        except OSError as error:
+            raise ledger_failed(msg("image_store.extra_picture_not_written", error=error.strerror or error)) from None
+        self._results.share_then(uid, name, partial(self._add_beside, requested, uid, name, len(data), text, own))
+
+    def _add_beside(self, requested: str, uid: str, name: str, size: int, text: str, own: Mapping[str, str]) -> None:
+        """Writes the row of a free picture whose bytes have arrived."""
+        try:
             with self._database.write() as connection:
                 row = queries.by_fingerprints(connection, [requested])[-1]
                 values = dict(row._mapping) | {
@@ -92,13 +104,11 @@ class ImageStore:
                 }
                 connection.execute(insert(picture), [values])
                 extra = queries.by_uids(connection, [uid])[0]
-                mark_row_stored(
-                    connection, self._results, extra, name, len(data), self._clock(), text=text, was_read=True
-                )
+                mark_row_stored(connection, self._results, extra, name, size, self._clock(), text=text, was_read=True)
         except OSError as error:
             raise ledger_failed(msg("image_store.extra_picture_not_written", error=error.strerror or error)) from None
         self.finalize_file(uid, name)
-        self._eviction.add(len(data))
+        self._eviction.add(size)
 
     def finalize_file(self, uid: str, name: str) -> None:
         """Gives the incoming bytes of a row that is committed as stored their name."""
@@ -118,11 +128,7 @@ class ImageStore:
             partial(self._results.read, row.result, row.uid),
             row.result,
             queries.stored_sources(row),
-            tuple(
-                StoredDraft(each.uid, partial(self._results.read, each.result, each.uid))
-                for each in drafts
-                if self._results.has(each.result, each.uid)
-            ),
+            tuple(StoredDraft(each.uid, partial(self._results.read, each.result, each.uid)) for each in drafts),
             row.prompt,
         )
 

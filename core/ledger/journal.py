@@ -85,7 +85,7 @@ class Journal:
     def is_empty(self) -> bool:
         """Whether nothing was ever written into this folder. Opens no file."""
         try:
-            return self.database.is_new and not self.results.folder.exists()
+            return self.database.is_new and self.results.store.is_new
         except OSError:  # whoever reads the journal gets the error
             return False
 
@@ -292,4 +292,4 @@ def _database(home: Path, address: PostgresAddress | None, results: Results, on_
     file, fill = home / "journal.sqlite", partial(rebuild, results)
     if address is None:
         return SqliteDatabase(file, fill, on_network=on_network)
-    return PostgresDatabase(address, fill, results.folder, file)
+    return PostgresDatabase(address, fill, results, file)

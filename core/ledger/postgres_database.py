@@ -26,6 +26,7 @@ from . import schema, shared_results
 from .database import BUSY_SECONDS, Database, Rebuild
 from .postgres_address import PostgresAddress
 from .postgres_session import PostgresSession
+from .results import Results
 from .types import ledger_failed
 
 WRITERS = int.from_bytes(b"nbanana\0", "big")
@@ -59,8 +60,8 @@ class PostgresDatabase(Database):
     foreign_wait_seconds = 1.0
     is_shared = True
 
-    def __init__(self, address: PostgresAddress, rebuild: Rebuild, results: Path, earlier: Path) -> None:
-        """`results`: the folder that all machines share. `earlier`: the file that kept the journal of this machine before."""
+    def __init__(self, address: PostgresAddress, rebuild: Rebuild, results: Results, earlier: Path) -> None:
+        """`results`: those that all machines share. `earlier`: the file that kept the journal of this machine before."""
         super().__init__()
         self.address, self._results, self._earlier = address, results, earlier
         self._rebuild = rebuild

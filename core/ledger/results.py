@@ -3,14 +3,15 @@
     incoming/<uid>            complete bytes of a row that is not yet committed as stored
     ab/abcdef....png          the bytes; the name is their SHA-256
     unreadable/<uid>.bin      bytes that are no picture, kept for a person to look at
-    ab/abcdef....json         the facts of a picture: request, time, provider, price; the journal can be rebuilt from these
-    ab/abcdef....<uid>.json   the same for each further picture with the same bytes
+    ab/abcdef....<uid>.json   the facts of a picture: request, time, provider, price; the journal can be rebuilt from these
     ab/abcdef....<uid>.turn.json   its turn in a conversation, see `turns`
 
-Each picture has its own sidecar, so that a further picture with the same bytes rewrites no file. Earlier releases kept all
-pictures with the same bytes in the first sidecar; such a file is still read, and pictures can be removed from it.
+Each picture has its own sidecar, so that a further picture with the same bytes rewrites no file. Earlier releases named the
+first one `ab/abcdef....json`, and kept all pictures with the same bytes in it; such a file is still read, and pictures can be
+removed from it.
 
-A file has its name only when it is complete. No picture is decoded here.
+`incoming` and `unreadable` are folders of this machine; where all other files are kept says `storage`. A file has its name only
+when it is complete. No picture is decoded here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from ..files import private_files
 from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, sniff
 from . import interruptible_json as interruptible_json
+from .storage.folder_store import FolderStore
+from .storage.object_store import ResultsStore
 from .types import ledger_failed
 
 log = logging.getLogger("nano_banana")
@@ -58,16 +61,19 @@ class DamagedFile(ValueError):
 
 
 class Results:
-    """One results folder. Methods raise OSError."""
+    """The results of one journal. Methods raise OSError, and LedgerFailed where a bucket doesn't answer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: ResultsStore | None = None) -> None:
+        """`folder`: of this machine. `store`: where results are kept; None = in that folder."""
         self.folder = folder
-        self.before_turn_is_deleted: Callable[[Path], None] = lambda file: None
-        """Called with the file of a turn, see `turns`."""
+        self.store = store or FolderStore(folder)
+        self.before_turn_is_deleted: Callable[[str], None] = lambda key: None
+        """Called with the key of a turn, see `turns`."""
 
     def check_free_space(self, pictures: int) -> None:
-        """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
+        """Raises LedgerFailed where that many pictures could not be kept: no space, or a bucket that doesn't answer."""
         try:
+            self.store.check()
             private_files.make_folder(self.folder / "incoming")
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
@@ -114,28 +120,44 @@ class Results:
         """Whether a picture has incoming bytes."""
         return (self.folder / "incoming" / uid).is_file()
 
+    def incoming_uids(self) -> list[str]:
+        """The pictures that have incoming bytes on this machine."""
+        return [file.name for file in (self.folder / "incoming").glob("*") if UID.fullmatch(file.name)]
+
+    def share(self, uid: str, name: str) -> None:
+        """Lets all machines read incoming bytes, before a row says that they are stored."""
+        self.store.share(self.folder / "incoming" / uid, key_of(name))
+
+    def share_then(self, uid: str, name: str, then: Callable[[], object]) -> None:
+        """`share`, then `then`; both later, from another thread, while a bucket doesn't answer."""
+        self.store.share_then(self.folder / "incoming" / uid, key_of(name), then)
+
     def finalize(self, uid: str, name: str) -> None:
-        """Gives incoming bytes their name. Does nothing where there are none."""
-        target = self.path(name)
-        private_files.make_folder(target.parent)
-        try:
-            os.replace(self.folder / "incoming" / uid, target)
-        except FileNotFoundError:
-            pass
+        """Gives incoming bytes that were shared their name. Does nothing where there are none."""
+        self.store.take(self.folder / "incoming" / uid, key_of(name))
 
     def path(self, name: str) -> Path:
-        return self.folder / name[:2] / name
+        """Where bytes are on this machine, if they are here."""
+        return self.folder / key_of(name)
 
     def has(self, name: str, uid: str) -> bool:
         """Whether the bytes are here, under their name or still incoming."""
-        return bool(name) and (self.path(name).is_file() or self.has_incoming(uid))
+        return bool(name) and (self.has_incoming(uid) or self.store.exists(key_of(name)))
+
+    def existing(self, pictures: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """`has` for many pictures, each given by its name and uid."""
+        asked = [(name, uid) for name, uid in pictures if name]
+        incoming = {(name, uid) for name, uid in asked if self.has_incoming(uid)}
+        here = self.store.existing(key_of(name) for name, uid in asked if (name, uid) not in incoming)
+        return incoming | {(name, uid) for name, uid in asked if key_of(name) in here}
 
     def read(self, name: str, uid: str) -> bytes:
         """The bytes. Raises FileNotFoundError, or DamagedFile where their digest differs from their name."""
         exists = False
-        for file in (self.path(name), self.folder / "incoming" / uid):
+        incoming, key = self.folder / "incoming" / uid, key_of(name)
+        for read in (lambda: read_regular(incoming, PICTURE_BYTES), lambda: self.store.get(key, PICTURE_BYTES)):
             try:
-                data = read_regular(file, PICTURE_BYTES)
+                data = read()
             except FileNotFoundError:
                 continue
             except NotReadable:
@@ -150,48 +172,71 @@ class Results:
 
     def write_sidecar(self, name: str, facts: dict[str, Any], graph: str = "") -> None:
         """Writes the sidecar of a picture; other sidecars of the same bytes stay. `graph`: its workflow as JSON."""
-        file = self.path(name).with_suffix(".json")
-        if file.exists():
-            file = file.with_suffix(f".{facts['uid']}.json")
         facts_json = _json(facts)
         if graph:
             facts_json = f'{facts_json[:-1]}, "graph": {graph}}}'
-        _write(file, name, facts_json)
+        self._write(f"{_stem(name)}.{facts['uid']}.json", name, facts_json)
 
     def delete(self, name: str) -> None:
         """Deletes bytes and sidecars."""
-        self.path(name).unlink(missing_ok=True)
-        for file in self._sidecars(name):
-            self._unlink(file)
+        self._delete(self._files_of(name))
 
     def delete_sidecars(self, name: str, uids: set[str]) -> None:
         """Deletes the facts of pictures whose bytes other pictures use.
 
         Called inside a write transaction, as `write_sidecar` is.
         """
-        suffixes = {f".{uid}" for uid in uids}
-        for file in self._sidecars(name):
-            if file.suffix == ".part" or suffixes.intersection(
-                file.suffixes
-            ):  # left by a crash: no one else writes now
-                self._unlink(file)
-            elif len(file.suffixes) == 1:
-                pictures = _pictures(file)
+        deleted = []
+        for key in self._files_of(name):
+            parts = key.split(".")
+            if parts[-1] == "part" or uids.intersection(parts):  # left by a crash: no one else writes now
+                deleted.append(key)
+            elif parts[1:] == ["json"]:
+                pictures = self._pictures(key)
                 remaining = [facts for facts in pictures if facts.get("uid") not in uids]
                 if not remaining:
-                    file.unlink(missing_ok=True)
+                    deleted.append(key)
                 elif len(remaining) < len(pictures):
-                    _write(file, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in remaining))
+                    self._write(
+                        key, name, *(interruptible_json.dumps(facts, ensure_ascii=False) for facts in remaining)
+                    )
+        self._delete(deleted)
 
-    def _unlink(self, file: Path) -> None:
-        if file.name.endswith(TURN):
-            self.before_turn_is_deleted(file)
-        file.unlink(missing_ok=True)
+    def _delete(self, keys: Iterable[str]) -> None:
+        listed = list(keys)
+        for key in listed:
+            if key.endswith(TURN):
+                self.before_turn_is_deleted(key)
+        self.store.delete(listed)
 
-    def _sidecars(self, name: str) -> list[Path]:
-        """The sidecars of all pictures with these bytes, and incomplete ones that a crash left."""
-        file = self.path(name)
-        return [each for each in file.parent.glob(f"{file.stem}.*") if ".json" in each.suffixes]
+    def _files_of(self, name: str) -> list[str]:
+        """The keys of the bytes, of the sidecars of all pictures with them, and of what a crash left of these."""
+        folder, _, stem = _stem(name).partition("/")
+        return list(self.store.list(folder, f"{stem}."))
+
+    def _write(self, key: str, name: str, *facts_json: str) -> None:
+        """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
+        text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
+        # A lone surrogate is written as its JSON escape.
+        self.store.put_soon(key, text.encode("utf-8", "backslashreplace"))
+
+    def _pictures(self, key: str) -> list[dict[str, Any]]:
+        try:
+            return _valid_pictures(self._read(key))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return []
+
+    def _read(self, key: str) -> dict[str, Any]:
+        """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for an invalid one."""
+        try:
+            data = self.store.get(key, SIDECAR_BYTES)
+        except NotReadable as error:
+            log.warning("the sidecar %s is passed over: %s", key.rpartition("/")[2], error)
+            raise
+        value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_reject_constant)
+        if not isinstance(value, dict):
+            raise TypeError("not an object")
+        return value
 
     def delete_incoming(self, uid: str) -> None:
         """Deletes the incoming or unreadable bytes of a picture."""
@@ -201,26 +246,34 @@ class Results:
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
-        for sidecar in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
-            if sidecar.name.endswith(TURN):
-                continue
-            try:
-                value = _read(sidecar)
-                name = value["file"]
-                if not NAME.fullmatch(name) or Path(name).stem != sidecar.name.partition(".")[0]:
+        for number in range(256):
+            listed = self.store.list(f"{number:02x}")
+            for key in listed:
+                if not key.endswith(".json") or key.endswith(TURN):
                     continue
-                pictures = _valid_pictures(value)
-                for facts in pictures:
-                    data = self.read_incoming(facts["uid"]) if self.has_incoming(facts["uid"]) else None
-                    # Under a name that is not their digest the bytes would count as damaged.
-                    if data is not None and name_of(data) == name:
-                        self.finalize(facts["uid"], name)
-                if not self.path(name).is_file():
+                try:
+                    value = self._read(key)
+                    name = value["file"]
+                    if not NAME.fullmatch(name) or _stem(name) != key.partition(".")[0]:
+                        continue
+                    pictures = _valid_pictures(value)
+                    size = max(listed.get(key_of(name), -1), self._finalize_found(name, pictures))
+                except (OSError, ValueError, KeyError, TypeError, RecursionError):
                     continue
-                size = self.path(name).stat().st_size
-            except (OSError, ValueError, KeyError, TypeError, RecursionError):
-                continue
-            yield name, size, pictures
+                if size >= 0:
+                    yield name, size, pictures
+
+    def _finalize_found(self, name: str, pictures: list[dict[str, Any]]) -> int:
+        """Gives incoming bytes that a sidecar describes their name, and their size; -1 where there are none."""
+        size = -1
+        for facts in pictures:
+            data = self.read_incoming(facts["uid"]) if self.has_incoming(facts["uid"]) else None
+            # Under a name that is not their digest the bytes would count as damaged.
+            if data is not None and name_of(data) == name:
+                self.share(facts["uid"], name)
+                self.finalize(facts["uid"], name)
+                size = len(data)
+        return size
 
 
 def name_of(data: bytes) -> str:
@@ -229,38 +282,19 @@ def name_of(data: bytes) -> str:
     return f"{hashlib.sha256(data).hexdigest()}.{EXTENSION.get(image_format, image_format) or 'bin'}"
 
 
+def key_of(name: str) -> str:
+    """The key of some bytes, by their file name."""
+    return f"{name[:2]}/{name}"
+
+
+def _stem(name: str) -> str:
+    """What the keys of some bytes and of all their sidecars begin with."""
+    return key_of(name).partition(".")[0]
+
+
 def _json(facts: dict[str, Any]) -> str:
     # No indent: with one, `json` uses its slow Python encoder.
     return json.dumps(facts, ensure_ascii=False)
-
-
-def _write(file: Path, name: str, *facts_json: str) -> None:
-    """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
-    private_files.make_folder(file.parent)
-    text = f'{{"version": {SIDECAR_VERSION}, "file": {json.dumps(name)}, "pictures": [{", ".join(facts_json)}]}}'
-    # A lone surrogate is written as its JSON escape.
-    with private_files.replacing(file) as stream:
-        stream.write(text.encode("utf-8", "backslashreplace"))
-
-
-def _pictures(sidecar: Path) -> list[dict[str, Any]]:
-    try:
-        return _valid_pictures(_read(sidecar))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
-
-
-def _read(sidecar: Path) -> dict[str, Any]:
-    """The JSON object of a sidecar. Raises OSError, and ValueError, TypeError or RecursionError for an invalid one."""
-    try:
-        data = read_regular(sidecar, SIDECAR_BYTES)
-    except NotReadable as error:
-        log.warning("the sidecar %s is passed over: %s", sidecar.name, error)
-        raise
-    value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_reject_constant)
-    if not isinstance(value, dict):
-        raise TypeError("not an object")
-    return value
 
 
 def _valid_pictures(value: dict[str, Any]) -> list[dict[str, Any]]:

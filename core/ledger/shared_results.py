@@ -1,44 +1,41 @@
-"""Makes sure that all machines of a farm use one results folder: a picture that one can't see it would pay for again.
+"""Makes sure that all machines of a farm use one place of results: a picture that one can't see it would pay for again.
 
-The folder has a file with an id, and the journal has the same one.
+The place has a file with an id, and the journal has the same one.
 """
 
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from ..errors import LedgerFailed
 from ..errors.messages import msg
-from ..files import private_files
+from ..files.regular_files import NotReadable
+from .results import Results
 
 NAME = "journal.id"
-_MAX_CHARACTERS = 100
+_MAX_BYTES = 4096
 
 
-def check(connection: Connection, folder: Path) -> None:
+def check(connection: Connection, results: Results) -> None:
     """Raises LedgerFailed where the folder is not the one of the other machines; the first machine decides. Raises OSError."""
-    file = folder / NAME
     known = str(connection.execute(text("SELECT results FROM journal_version")).scalar_one())
-    here = _read(file)
+    here = _read(results)
     if not known:
         known = here or uuid.uuid4().hex
         connection.execute(text("UPDATE journal_version SET results = :known"), {"known": known})
         if not here:
-            private_files.make_folder(folder)
-            private_files.write(file, known.encode())
+            results.store.put(NAME, known.encode())
     elif here != known:
         raise LedgerFailed(
-            msg("shared_results.another_folder", folder=folder),
-            cure=msg("shared_results.name_it_or_adopt", id=known, file=file),
+            msg("shared_results.another_folder", folder=results.store.place),
+            cure=msg("shared_results.name_it_or_adopt", id=known, file=f"{results.store.place}/{NAME}"),
         )
 
 
-def _read(file: Path) -> str:
+def _read(results: Results) -> str:
     try:
-        with file.open(encoding="ascii", errors="replace") as stream:
-            return stream.read(_MAX_CHARACTERS).strip()
-    except FileNotFoundError:
+        return results.store.get(NAME, _MAX_BYTES).decode("ascii", "replace").strip()
+    except (FileNotFoundError, NotReadable):
         return ""

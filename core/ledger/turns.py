@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from ..dialects.parsing.model_turn import MOST_PARTS
+from ..errors import LedgerFailed
 from ..files import private_files
 from ..files.regular_files import read_regular
 from ..images.picture import EXTENSION, Encoded
 from . import interruptible_json
-from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results
+from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results, key_of
 
 log = logging.getLogger("nano_banana")
 
@@ -84,15 +85,13 @@ class Turns:
 
     def write(self, name: str, uid: str, data: bytes) -> None:
         """Writes the record of a picture, see `encoded`. Raises OSError."""
-        file = self._path(name, uid)
-        private_files.make_folder(file.parent)
-        private_files.write(file, data)
+        self._results.store.put_soon(self._key(name, uid), data, sync=True)
 
     def read(self, name: str, uid: str) -> TurnRecord | None:
         """The record of a picture; None where there is none that can be read."""
         if not NAME.fullmatch(name) or not UID.fullmatch(uid):
             return None
-        return _record_in(self._path(name, uid))
+        return self._record(self._key(name, uid))
 
     # ------------------------------------------------------------------------------------------------ references
 
@@ -127,10 +126,10 @@ class Turns:
             if found is not None:
                 found.unlink(missing_ok=True)
 
-    def _drop_references(self, file: Path) -> None:
+    def _drop_references(self, key: str) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
-        uid = file.name.removesuffix(TURN).rpartition(".")[2]
-        record = _record_in(file)
+        uid = key.removesuffix(TURN).rpartition(".")[2]
+        record = self._record(key)
         for reference in record.references if record else ():
             with self._lock:
                 self._marker(reference.digest, uid).unlink(missing_ok=True)
@@ -172,8 +171,21 @@ class Turns:
     def _sum(self) -> int:
         return sum(file.stat().st_size for file in self._folder.glob("*/*") if file.is_file())
 
-    def _path(self, name: str, uid: str) -> Path:
-        return self._results.path(name).with_suffix(f".{uid}{TURN}")
+    def _key(self, name: str, uid: str) -> str:
+        return f"{key_of(name).partition('.')[0]}.{uid}{TURN}"
+
+    def _record(self, key: str) -> TurnRecord | None:
+        """The record with that key; None where there is none that can be read now."""
+        try:
+            return _decoded(interruptible_json.loads(self._results.store.get(key, SIDECAR_BYTES).decode("utf-8")))
+        except FileNotFoundError:
+            return None
+        except LedgerFailed as error:
+            log.warning("%s", error.reason)
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            log.warning("the turn %s can't be read: %s", key, type(error).__name__)
+            return None
 
 
 def encoded(record: TurnRecord) -> bytes:
@@ -183,17 +195,6 @@ def encoded(record: TurnRecord) -> bytes:
     if len(data) > SIDECAR_BYTES:
         raise ValueError(f"a turn of {len(data)} bytes")
     return data
-
-
-def _record_in(file: Path) -> TurnRecord | None:
-    """The record in a file; None where there is none that can be read."""
-    try:
-        return _decoded(interruptible_json.loads(read_regular(file, SIDECAR_BYTES).decode("utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("the turn %s can't be read: %s", file.name, type(error).__name__)
-        return None
 
 
 def _decoded(value: Any) -> TurnRecord:
