@@ -5,6 +5,7 @@ This file only looks at the Python it runs on and hands over to the package `dev
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -41,6 +42,8 @@ def main():
         return 2
     from dev.commands import run
 
+    # Whoever ends this process wants what it has started to end, too, as after Ctrl+C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     return run(sys.argv[1:])
 
 

@@ -6,7 +6,6 @@ Arguments are handed on to ComfyUI (`--listen`, `--lowvram`, ...). Ctrl+C and SI
 import argparse
 import os
 import shutil
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -81,7 +80,6 @@ def run(arguments: list[str]) -> int:
     if "--cpu" not in rest:
         rest = [*processor(install), *rest]
     print("ComfyUI is starting (about 10 s) ...", flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     host = Host.start(opened() / "host", args=rest, port=port, install=install, environment=personal(os.environ))
     try:
         home = os.environ.get("NANO_BANANA_HOME") or data(host.base)

@@ -1,19 +1,24 @@
-"""A child process with its output in a log file, and JSON over HTTP to it. No other process is ever ended."""
+"""Child processes: one with its output in a log file and JSON over HTTP to it, or one that prints on its own."""
 
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Never through a proxy."""
+LAST_SECONDS = 20.0
+"""How long tests may take to end their hosts once they are interrupted."""
 Self = TypeVar("Self", bound="Process")
 
 
@@ -50,6 +55,39 @@ def fetch(url: str, body: Any = None) -> bytes:
         raise Answered(error.code, parsed(error.read())) from None
     except http.client.HTTPException as error:
         raise ConnectionError(f"{type(error).__name__}: {error}") from None
+
+
+def run_to_end(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, terminal: bool) -> int:
+    """Runs a command that prints on its own; its exit code. After Ctrl+C or SIGTERM what it has started ends, too.
+
+    `terminal`: it may read from the terminal, so it stays in this process's group, and is asked to end alone.
+    """
+    group = hasattr(os, "killpg") and not terminal
+    child = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=group)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        _end(child, group)
+        raise
+
+
+def _end(child: "subprocess.Popen[bytes]", group: bool) -> None:
+    """Interrupts a child, with its group or alone, and kills what is left after LAST_SECONDS or another Ctrl+C."""
+    if os.name != "posix":
+        child.kill()
+        return
+    try:
+        _signal(child, signal.SIGINT, group)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LAST_SECONDS)
+    finally:
+        _signal(child, signal.SIGKILL, group)
+        child.wait()
+
+
+def _signal(child: "subprocess.Popen[bytes]", number: int, group: bool) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, number) if group else child.send_signal(number)
 
 
 class Process:

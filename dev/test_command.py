@@ -7,7 +7,6 @@ and the data folder is temporary. Caches stay out of the tree. `.ci/run` runs it
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from . import chromium, environment, node, other_hosts
 from .cache import ROOT, VARIABLE, linked, opened
 from .comfy_install import ComfyInstall
 from .env import clean
+from .process import run_to_end
 from .user_error import UserError
 
 SCREENSHOTS = "NANO_BANANA_SCREENSHOTS"
@@ -173,9 +173,8 @@ class Stages:
         """A tool that passes or fails; its exit code. `more`: variables besides the others."""
         print(f"\n== {stage}", flush=True)
         began = time.monotonic()
-        code = subprocess.run(
-            [str(word) for word in command], cwd=folder, env=self._environment | (more or {})
-        ).returncode
+        words = [str(word) for word in command]
+        code = run_to_end(words, folder, self._environment | (more or {}), terminal="--pdb" in words)
         became = {0: "passed", NO_TESTS: "skipped"}.get(code, "failed")
         note = "no test there matches" if code == NO_TESTS else ""
         self.results.append(Result(stage, became, time.monotonic() - began, note))

@@ -68,6 +68,43 @@ def test_what_failed_in_the_browser_counts_as_it_ends_the_second_time(
     assert ("only at the second run: tests/browser/test_a.py::test_b" in summary(stages.results)) == (code == 0)
 
 
+COMMAND = """
+import os, pathlib, signal, sys
+from dev.process import run_to_end
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+run_to_end([sys.executable, "tests.py"], pathlib.Path("."), os.environ, terminal=False)
+"""
+TESTS = """
+import subprocess, sys, time
+
+subprocess.Popen([sys.executable, "-u", "host.py"])
+time.sleep(60)
+"""
+HOST = """
+import signal, time
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("up")
+time.sleep(60)
+print("still here")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process could handle")
+def test_what_a_stage_has_started_ends_with_the_command(tmp_path: Path) -> None:
+    """Even a host that goes on after an interrupt, forgotten by the tests that started it."""
+    (tmp_path / "tests.py").write_text(TESTS)
+    (tmp_path / "host.py").write_text(HOST)
+    command = [sys.executable, "-c", COMMAND]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout and running.stdout.readline() == "up\n"
+        running.terminate()
+        assert running.stdout.read() == ""
+    assert running.returncode != 0
+
+
 def spread(folder: Path) -> tuple[int, str, str]:
     """pytest's exit code, its last line and its report, for a folder that workers share out."""
     report = folder / "report.xml"
