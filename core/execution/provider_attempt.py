@@ -25,7 +25,7 @@ from .call_monitor import TICK, CallMonitor, RunningCall
 from .charge import STILL_RUNNING, decide_unstarted_row
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
-from .order_placing import OrderPlacing, is_ordered_error
+from .orders.order_placing import OrderPlacing, is_ordered_error
 from .run_state import RunState
 from .stored_images import complete_from_store
 

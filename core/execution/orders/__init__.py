@@ -1,5 +1,6 @@
 """Orders: pictures that are asked for together, made later at a lower price, and collected by themselves.
 
+order_placing    places the orders of one run
 order_file       the requests of an order, on disk while they are sent
 order_sender     the requests of an order's life, with its key
 order_creation   creates an order once: after a lost answer the provider's own list says whether it is there

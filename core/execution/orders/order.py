@@ -15,11 +15,12 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from ...dialects.base.step import Job
 from ...dialects.batch import gemini as gemini_batch
 from ...dialects.batch.gemini import BatchStatus
 from ...errors.messages import message_of
@@ -32,7 +33,7 @@ from ...ledger import Claim
 from ...ledger.journal import Journal
 from ...planning.plan import Target
 from ..call_status import status_of_claim, status_of_new_call
-from ..charge import AnswerUnread, Failed, OutOfTime, Refused, TaskAccepted
+from ..charge import AnswerUnread, Failed, OutOfTime, Refused, TaskAccepted, Withdrawn
 from ..journaled_call import JournaledCall
 from ..provider_cache import ProviderCache
 from .order_answers import OrderAnswers
@@ -50,14 +51,23 @@ UNKNOWN_POLLS = 4
 
 
 @dataclass(frozen=True)
+class OrderedPicture:
+    """What is asked for one picture of an order."""
+
+    job: Job
+    digests: Sequence[str]
+    """The pixel digests of the references that go along with the prompt."""
+
+
+@dataclass(frozen=True)
 class OrderRequests:
     """What a new order asks for."""
 
     model_id: str
     operation: str
     fingerprints: Sequence[str]
-    bodies: Callable[[], Iterable[tuple[str, Body]]]
-    """Key and body of each request: the key is the number of the picture. Called on the order's own thread, once."""
+    pictures: Callable[[], Iterable[OrderedPicture]]
+    """In the order of their numbers. Called on the order's own thread, once."""
     answer_bytes: int
     """How many bytes its answers are expected to have."""
     stopped: Callable[[], bool]
@@ -136,6 +146,11 @@ class Order(JournaledCall):
         charges = [self._status.charge_of(number) for number in self.numbers]
         return sum(isinstance(charge, Failed) and charge.disposition == "resumable" for charge in charges)
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether the request that creates it has left, and was not surely refused."""
+        return self._status.sent_at is not None
+
     def cancel(self) -> None:
         """Asks the provider to cancel it, on the order's own thread. Returns at once."""
         self._cancel.set()
@@ -187,7 +202,7 @@ class Order(JournaledCall):
         if isinstance(source, Claim):
             batch = creation.find(same_account=is_of_account(self.id, self.target))
         else:
-            self._file.write(source.bodies())
+            self._file.write(self._requests(source))
             batch = creation.create(self._file, source.answer_bytes)
         status.advance(TaskAccepted({"task": batch}))
         self._journal.mark_accepted({"task": batch})
@@ -197,6 +212,14 @@ class Order(JournaledCall):
         self._file.delete()
         self.settled.set()
         return batch
+
+    def _requests(self, source: OrderRequests) -> Iterator[tuple[str, Body]]:
+        """Key and body of each request: the key is the number of the picture. Raises Stopped where the run has ended."""
+        for number, asked in enumerate(source.pictures()):
+            if source.stopped():
+                self._status.advance(Withdrawn())
+                raise self._messages.not_sent()
+            yield str(number), gemini_batch.request_body(asked.job)
 
     def _follow(self, sender: OrderSender, batch: str) -> None:
         """Asks how far it is until it has ended, and takes its pictures. Raises NanoBananaError."""

@@ -142,6 +142,14 @@ class OrderCreation:
             self._journal.mark_sent()
             status.attempts += 1
             status.paid_at, status.phase = time.time(), "sent"
+
+        def leaving() -> None:
+            was_sent = status.maybe_paid
+            status.advance(RequestSent())
+            # Looked at after that: what a stopped run says about the money is then true, whichever comes first.
+            if self._stopped() and not was_sent:
+                status.advance(TryEnded("no"))
+                raise Cancelled
             status.sent_at = time.monotonic()
 
         try:
@@ -150,7 +158,7 @@ class OrderCreation:
                 before=before,
                 is_cancelled=lambda: self._stopped() and not status.maybe_paid,
                 moved=self._moved,
-                on_last_byte=lambda: status.advance(RequestSent()) and None,
+                on_last_byte=leaving,
             )
         except Cancelled:
             status.advance(Withdrawn())

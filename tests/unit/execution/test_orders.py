@@ -26,7 +26,9 @@ from pack.core.engine import Engine
 from pack.core.errors import Impossible, LedgerFailed
 from pack.core.execution.orders import order, order_cancel, order_creation
 from pack.core.execution.orders.order_book import OrderBook, OrderEnd
+from pack.core.execution.orders.order_placing import OrderPlacing
 from pack.core.execution.orders.order_sender import OrderSender
+from pack.core.execution.report import StopSummary
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
 from pack.core.ledger import RunContext
@@ -511,6 +513,70 @@ def test_pictures_that_are_fetched_again_are_not_said_to_be_ordered_again(
     assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 2
 
 
+# ------------------------------------------------------------------------------------------------- a run that is stopped
+
+
+def started(machine: Machine, prompt: str) -> Run:
+    wanted = [Request("generate", prompt, Options(delivery="batch"))]
+    return machine.engine.run(wanted, machine.engine.plan(ProviderChoice("google"), wanted))
+
+
+@pytest.mark.parametrize("when", ["before the last byte", "after it"])
+def test_a_run_that_is_stopped_while_its_order_leaves_says_truly_whether_it_was_sent(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    send, summaries = OrderSender.send, list[StopSummary]()
+    runs, is_there = list[Run](), threading.Event()
+
+    def stopping(sender: OrderSender, what: Send, **more: Any) -> Reply:
+        def leaving() -> None:
+            assert is_there.wait(30)
+            if when == "before the last byte":
+                summaries.append(runs[0].stop())
+            last_byte()
+            if when == "after it":
+                summaries.append(runs[0].stop())
+
+        last_byte = more.get("on_last_byte", lambda: None)
+        return send(sender, what, **(more | {"on_last_byte": leaving} if what.paid else more))
+
+    monkeypatch.setattr(OrderSender, "send", stopping)
+    runs.append(started(machine, "a fox"))
+    is_there.set()
+    assert runs[0].done.wait(60)
+    (task,), (summary,) = runs[0].tasks, summaries
+    if when == "after it":
+        assert summary.pending == 1 and summary.dropped == 0 and task.order
+        assert machine.home().images == 1 and machine.orders() == 1
+    else:
+        assert summary.dropped == 1 and summary.pending == 0
+        assert task.error is not None and task.error.charged == "no" and not task.order
+        assert machine.orders() == 0 and machine.state_of("a fox") == ["refused"]
+
+
+def test_a_run_that_is_stopped_while_an_order_is_written_sends_nothing(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even once the references are encoded; and the run says so only when that is sure."""
+    body, runs, begun, is_stopped = gemini.request_body, list[Run](), threading.Event(), threading.Event()
+
+    def slow(job: Job) -> Any:
+        begun.set()
+        assert is_stopped.wait(30)
+        return body(job)
+
+    monkeypatch.setattr(gemini, "request_body", slow)
+    runs.append(started(machine, "a fox"))
+    assert begun.wait(30)
+    summary = runs[0].stop()
+    assert not runs[0].done.wait(0.3)
+    is_stopped.set()
+    assert runs[0].done.wait(60)
+    (task,) = runs[0].tasks
+    assert summary.dropped == 1 and task.error is not None and task.error.charged == "no"
+    assert machine.orders() == 0 and not machine.state_of("a fox")
+
+
 FAULTS = st.lists(
     st.sampled_from(["status=503 times=1", "status=500 times=1", "drop=headers times=1", "drop=upload times=1"]),
     max_size=3,
@@ -667,6 +733,29 @@ def test_without_its_key_an_order_waits(tmp_path: Path, doubles: Doubles) -> Non
     machine = Machine(home, doubles)
     machine.engine.recover()
     assert machine.home().images == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_run_that_fails_does_not_take_back_an_order_that_it_has_resumed(
+    tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order goes on: its pictures are stored by it, and nobody else waits for it meanwhile."""
+    home = tmp_path / "home"
+    doubles.fault("task=hang", provider="google", match=NAME)
+    killed(home, doubles, "accepted")
+    machine = Machine(home, doubles)
+
+    def full(self: OrderPlacing, *given: Any) -> None:
+        raise LedgerFailed("the disk is full")
+
+    monkeypatch.setattr(OrderPlacing, "place", full)
+    with pytest.raises(LedgerFailed):
+        machine.run("fox 0 [[sim: small]]", "a hare")
+    (found,) = History(machine.engine.ledger).pictures("fox 0")
+    assert found.running and found.state == "accepted"
+    doubles.finish_batches()
+    end = machine.home()
+    assert (end.images, end.failed) == (3, 0) and len(machine.ends) == 1
 
 
 def test_files_that_ended_processes_left_are_deleted_once_they_are_old(machine: Machine) -> None:

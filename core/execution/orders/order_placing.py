@@ -6,21 +6,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from ..dialects.base.step import Job
-from ..dialects.batch import gemini as gemini_batch
-from ..errors import Impossible, Stopped
-from ..errors.messages import msg, picture_count
-from ..http.body import Body
-from ..ledger import Claim
-from ..ledger.cap_check import price
-from ..ledger.types import micros
-from ..planning.plan import Candidate
-from ..request import Request
-from .call_monitor import TICK
-from .charge import decide_unstarted_row
-from .image_task import ImageTask
-from .orders.order import Order, OrderRequests
-from .run_state import RunState
+from ...dialects.base.step import Job
+from ...errors import Impossible, Stopped
+from ...errors.messages import msg, picture_count
+from ...ledger import Claim
+from ...ledger.cap_check import price
+from ...ledger.types import micros
+from ...planning.plan import Candidate
+from ...request import Request
+from ..call_monitor import TICK
+from ..charge import decide_unstarted_row
+from ..image_task import ImageTask
+from ..run_state import RunState
+from .order import Order, OrderedPicture, OrderRequests
 
 MakeJob = Callable[[Request, int, int], Job]
 """(request, seed, number of pictures) -> what the dialect gets. Encodes the references."""
@@ -43,7 +41,8 @@ class OrderPlacing:
             if target is None:  # its key was taken away in this very moment
                 services.ledger.mark_failed([each.fingerprint for each in claim.images], decide_unstarted_row, "no key")
             else:
-                services.orders.resume(claim, target)
+                # From here on its rows are the order's: a run that fails must not take them back.
+                self._state.orders.append(services.orders.resume(claim, target))
 
     def place(self, tasks: Sequence[ImageTask], make_job: MakeJob) -> None:
         """Orders the pictures and waits until it is known whether the provider has taken the orders."""
@@ -53,17 +52,21 @@ class OrderPlacing:
         placed = [(self._place(model, group, make_job), group) for model, group in by_model.items()]
         for order, group in placed:
             begun = time.monotonic()
-            while not order.settled.wait(TICK) and not self._state.stopped.is_set():
-                pass
+            while not order.settled.wait(TICK):
+                if self._state.stopped.is_set():
+                    if order.was_sent:
+                        break
+                    order.poke()  # it ends without sending anything, and not after a pause
             self._report(order, group, time.monotonic() - begun)
 
     def _place(self, model_id: str, tasks: Sequence[ImageTask], make_job: MakeJob) -> Order:
         resolved = [self._resolved[task.slot.frame] for task in tasks]
 
-        def bodies() -> Iterator[tuple[str, Body]]:
+        def pictures() -> Iterator[OrderedPicture]:
             uses = Counter(picture for each in resolved for picture in each.references)
-            for number, (task, each) in enumerate(zip(tasks, resolved, strict=True)):
-                yield str(number), gemini_batch.request_body(make_job(task.request, task.slot.seed, 1))
+            for task, each in zip(tasks, resolved, strict=True):
+                job = make_job(task.request, task.slot.seed, 1)
+                yield OrderedPicture(job, [picture.digest for picture in each.references])
                 for picture in each.references:
                     uses[picture] -= 1
                     if not uses[picture]:
@@ -73,7 +76,7 @@ class OrderPlacing:
             model_id,
             tasks[0].request.operation,
             [task.fingerprint for task in tasks],
-            bodies,
+            pictures,
             sum(_ANSWER_MB.get(each.resolution, 4) for each in resolved) << 20,
             self._state.stopped.is_set,
         )
@@ -84,12 +87,7 @@ class OrderPlacing:
     def _report(self, order: Order, tasks: Sequence[ImageTask], seconds: float) -> None:
         """Writes what became of an order into its pictures and the report."""
         report = self._state.report
-        taken = order.was_accepted or (order.maybe_paid and not order.done.is_set())
-        if not taken and not order.done.is_set():  # the run was stopped before anything was sent
-            for task in tasks:
-                task.error = Stopped(msg("provider_attempt.not_sent_run_stopped"))
-            return
-        if not taken:
+        if not order.was_accepted and order.done.is_set():
             for number, task in enumerate(tasks):
                 error = order.outcome.error_of(number) or Stopped(msg("provider_attempt.not_sent_run_stopped"))
                 task.fail(error, order.outcome.uids.get(number, ""))
