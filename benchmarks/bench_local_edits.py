@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -30,31 +30,14 @@ from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
 from pack.tests.moved_pictures import error_at_corners, moved_view, tensor
 from pack.tests.repeating_pictures import KINDS, repeating
+from photographs import SAMPLES, photographs
 from PIL import Image
 
-SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "retina.jpg",
-           "rocket.jpg")  # fmt: skip
-"""scikit-image's photographs, by which the constants of registration were chosen."""
 OTHERS = ("brick.png", "camera.png", "cell.png", "clock_motion.png", "coins.png", "grass.png", "gravel.png", "ihc.png",
           "moon.png", "page.png")  # fmt: skip
 """Pictures of scikit-image by which nothing was chosen."""
 GOOGLE = BUILT_IN["google"]
 MAX_ERROR = 0.25
-
-
-def photographs(names: Sequence[str]) -> dict[str, Image.Image]:
-    """The photographs by name: those of scikit-image in the folder PHOTOS, or all that are in a folder without any of them.
-
-    Raises SystemExit where there are none.
-    """
-    folder = Path(os.environ.get("PHOTOS", ""))
-    paths = [folder / name for name in names if (folder / name).is_file()]
-    paths = paths or [path for path in sorted(folder.iterdir()) if path.suffix in (".png", ".jpg", ".jpeg", ".webp")]
-    if not os.environ.get("PHOTOS") or not paths:
-        raise SystemExit(
-            "name a folder with photographs in the variable PHOTOS, or run `python3 dev.py bench local_edits`"
-        )
-    return {path.stem: Image.open(path).convert("RGB") for path in paths}
 
 
 def view(picture: Image.Image, moved: Movement) -> torch.Tensor:

@@ -76,6 +76,23 @@ def median_seconds(work: Callable[[], Any], rounds: int = 5) -> float:
     return statistics.median(times)
 
 
+def paired_cpu(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int = 5) -> tuple[float, float]:
+    """CPU seconds of this process, all its threads, for two pieces of work: medians over rounds in turn, one warms up.
+
+    Wall time says nothing on a machine that does other work, too.
+    """
+    pairs = []
+    for _ in range(rounds + 1):
+        pair = []
+        for work in (ours, theirs):
+            begun = time.process_time()
+            work()
+            pair.append(time.process_time() - begun)
+        pairs.append(pair)
+    first, second = (statistics.median(each) for each in zip(*pairs[1:], strict=True))
+    return first, second
+
+
 class Table:
     """Prints a line per figure and remembers whether all bars held."""
 

@@ -13,9 +13,9 @@ from .cache import ROOT, opened
 from .test_command import variables
 from .user_error import UserError
 
-WITH_PHOTOGRAPHS = "local_edits"
+WITH_PHOTOGRAPHS = frozenset({"codec", "local_edits"})
 PHOTOS = "PHOTOS"
-"""The variable that names the folder with photographs to that benchmark."""
+"""The variable that names the folder with photographs to those benchmarks."""
 
 
 def bench(arguments: list[str]) -> int:
@@ -28,7 +28,7 @@ def bench(arguments: list[str]) -> int:
         raise UserError(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(found)}.")
     install = environment.make(tools=True)
     photographs = {}
-    if WITH_PHOTOGRAPHS in (wanted or found) and not os.environ.get(PHOTOS):
+    if WITH_PHOTOGRAPHS.intersection(wanted or found) and not os.environ.get(PHOTOS):
         samples = environment.apart(opened(), "photographs", "Photographs (scikit-image's samples)")
         photographs[PHOTOS] = str(samples.packages / "skimage" / "data")
     failed = []

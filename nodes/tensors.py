@@ -18,8 +18,10 @@ from ..core.errors import Impossible
 from ..core.errors.messages import msg
 from ..core.images.picture import Picture, Pixels
 
-_STRIP = 3 << 20
-"""Values converted at a time."""
+_STRIP = 1 << 15
+"""Values converted at a time: as many as torch, too, converts without its threads, and few enough for a core's cache."""
+_TRANSFER = 3 << 20
+"""Values fetched from another device at a time."""
 _MUCH_MORE = 4
 """A result that would be this many times the wanted area before it is cut is enlarged only where it is seen."""
 
@@ -58,57 +60,83 @@ def picture(frame: torch.Tensor, name: str) -> Picture:
 
 def check_finite(frame: torch.Tensor, name: str) -> None:
     """Raises Impossible when a frame [H, W, C] holds NaN or infinity."""
-    height, width, channels = frame.shape
-    strip = max(1, _STRIP // (width * channels))
-    for top in range(0, height, strip):
-        _check_strip(frame[top : top + strip].detach().float(), name)
+    for _, values in _float_strips(frame):
+        _check_strip(values, name)
 
 
-def _check_strip(values: torch.Tensor, name: str) -> None:
+def _check_strip(values: np.ndarray, name: str) -> None:
     # One pass for the usual case: the sum is finite unless a value isn't.
-    if not torch.isfinite(values.sum()) and not bool(torch.isfinite(values).all()):
-        raise Impossible(
-            msg("tensors.image_has_nan", name=name),
-            cure=msg("tensors.check_source_node_vae"),
-        )
+    with np.errstate(all="ignore"):
+        if not np.isfinite(values.sum()) and not np.isfinite(values).all():
+            raise Impossible(
+                msg("tensors.image_has_nan", name=name),
+                cure=msg("tensors.check_source_node_vae"),
+            )
 
 
 def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
-    """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity."""
+    """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity.
+
+    By numpy, one strip after the other: torch would share each step among its threads, and those that wait for the next
+    one keep a core busy for longer than all of this takes.
+    """
+    height, width, channels = frame.shape
+    out = np.empty((height, width, channels), np.uint8)
+    scaled = np.empty((_rows(width * channels), width, channels), np.float32)
+    for rows, values in _float_strips(frame):
+        part = scaled[: len(values)]
+        with np.errstate(all="ignore"):
+            np.multiply(values, np.float32(255), out=part)
+        _check_strip(part, name)
+        np.rint(part, out=part)
+        np.clip(part, 0, 255, out=part)
+        out[rows] = part
+    return out
+
+
+def _float_strips(frame: torch.Tensor) -> Iterator[tuple[slice, np.ndarray]]:
+    """The rows of a frame [H, W, C] as float32, some at a time, and which they are."""
     values = frame.detach()
     height, width, channels = values.shape
-    out = torch.empty((height, width, channels), dtype=torch.uint8)
-    # In strips: whole, the float copies of one 4096x4096 frame would take 200 MB each.
-    strip = max(1, _STRIP // (width * channels))
-    for top in range(0, height, strip):
-        scaled = values[top : top + strip].to(device="cpu", dtype=torch.float32) * 255.0
-        _check_strip(scaled, name)
-        out[top : top + strip] = scaled.round_().clamp_(0, 255).to(torch.uint8)
-    return out.numpy()
+    rows = _rows(width * channels)
+    fetched = height if values.device.type == "cpu" else max(rows, _TRANSFER // (width * channels))
+    for first in range(0, height, fetched):
+        part = values[first : first + fetched]
+        if values.device.type != "cpu":
+            part = part.to(device="cpu", dtype=torch.float32)
+        for top in range(0, len(part), rows):
+            strip = part[top : top + rows]
+            yield slice(first + top, first + top + len(strip)), strip.to(torch.float32).numpy()
 
 
 def image(data: Pixels) -> torch.Tensor:
     """RGB pixels as a float32 frame [H, W, 3]."""
     height, width = data.shape[:2]
-    out = torch.empty((height, width, 3), dtype=torch.float32)
-    for strip in _strips(height, width * 3):
-        out[strip] = torch.from_numpy(np.array(data[strip, :, :3], copy=True, order="C")).to(torch.float32).div_(255.0)
-    return out
+    out = np.empty((height, width, 3), np.float32)
+    for strip in _strips(height, width, 3):
+        np.divide(data[strip, :, :3], np.float32(255), out=out[strip])
+    return torch.from_numpy(out)
 
 
 def transparency(data: Pixels) -> torch.Tensor:
     """The MASK [H, W] of a picture: 1 - alpha, zeros where it has none."""
     height, width, channels = data.shape
-    out = torch.zeros((height, width), dtype=torch.float32)
-    for strip in _strips(height, width) if channels == 4 else ():
-        out[strip] = 1.0 - torch.from_numpy(np.array(data[strip, :, 3], copy=True)).to(torch.float32).div_(255.0)
-    return out
+    out = np.zeros((height, width), np.float32)
+    for strip in _strips(height, width, 1) if channels == 4 else ():
+        np.divide(data[strip, :, 3], np.float32(255), out=out[strip])
+        np.subtract(np.float32(1), out[strip], out=out[strip])
+    return torch.from_numpy(out)
 
 
-def _strips(height: int, values: int) -> Iterator[slice]:
-    """The rows of a picture, some at a time; `values`: how many a row has."""
-    rows = max(1, _STRIP // values)
+def _strips(height: int, width: int, channels: int) -> Iterator[slice]:
+    """The rows of a picture, some at a time."""
+    rows = _rows(width * channels)
     return (slice(top, top + rows) for top in range(0, height, rows))
+
+
+def _rows(values: int) -> int:
+    """How many rows are converted at a time; `values`: how many numbers a row has."""
+    return max(1, _STRIP // values)
 
 
 def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:

@@ -69,6 +69,24 @@ def test_rounding_is_never_off_by_more_than_half_a_step(values: list[float]) -> 
     assert (torch.from_numpy(tensors.pixels(row)).double() - exact).abs().max() <= 0.5001
 
 
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    st.integers(1, 50),
+    st.integers(1, 50),
+    st.integers(0, 999),
+    st.sampled_from([torch.float16, torch.bfloat16, torch.float32]),
+)
+def test_pixels_and_so_fingerprints_are_those_of_earlier_versions(
+    height: int, width: int, seed: int, dtype: Any
+) -> None:
+    """Up to the last bit, with values that lie halfway between two steps among them."""
+    random = torch.Generator().manual_seed(seed)
+    halves = torch.randint(-20, 540, (height, width, 3), generator=random) / 2
+    frame = ((halves + torch.randint(0, 2, halves.shape, generator=random) * 1e-5) / 255).to(dtype)
+    earlier = (frame.float() * 255.0).round().clamp(0, 255).to(torch.uint8)
+    assert torch.equal(torch.from_numpy(tensors.pixels(frame)), earlier)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("where", [(0, 0, 0), (511, 700, 2), (1999, 799, 1)])
 def test_what_is_no_number_is_refused_wherever_it_stands(value: float, where: tuple[int, int, int]) -> None:
