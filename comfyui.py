@@ -123,15 +123,23 @@ def recover_after_start() -> None:
         try:
             if engine().ledger.is_empty:
                 return
-            recovery = engine().recover()
-            recovery.wait()
-            result = recovery.result
-            if result.text:
-                _show_recovered(result.text, result.images, result.failed)
+            _recover_once()
+            if pause := engine().ledger.database.return_seconds:
+                # What a worker of a farm was at when it was killed belongs to it for so long.
+                time.sleep(pause + 1)
+                _recover_once()
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was recovered", exc_info=True)
 
     at_server_start(threading.Thread(target=recover, daemon=True, name="nano-banana-recovery").start)
+
+
+def _recover_once() -> None:
+    recovery = engine().recover()
+    recovery.wait()
+    result = recovery.result
+    if result.text:
+        _show_recovered(result.text, result.images, result.failed)
 
 
 def _order_ended(end: OrderEnd) -> None:

@@ -46,8 +46,15 @@ class CallSteps:
     def mark_sent(self, fingerprints: Sequence[str], call: str) -> None:
         """See `Journal.mark_sent`."""
         self._backlog.flush()
-        owner, now = self._ownership.id, self._clock()
+        while not self._mark_sent(fingerprints, call, self._ownership.id):
+            pass  # it has lost its lock, and waits for it above
+
+    def _mark_sent(self, fingerprints: Sequence[str], call: str, owner: str) -> bool:
+        """False, with nothing written, where others may soon take this process for ended. Raises LedgerFailed."""
+        now = self._clock()
         with self._database.write() as connection:
+            if not self._ownership.is_seen(connection):
+                return False
             for index, fingerprint in enumerate(fingerprints):
                 changed = connection.execute(
                     update(picture)
@@ -60,6 +67,7 @@ class CallSteps:
                 )
                 if changed.rowcount != 1:
                     raise ledger_failed(msg("call_steps.reservation_lost_not_sent"))
+        return True
 
     def mark_retryable(self, fingerprints: Sequence[str]) -> None:
         """See `Journal.mark_retryable`."""

@@ -42,6 +42,9 @@ class Liveness(Protocol):
     def require(self) -> None:
         """Raises LedgerFailed where the other processes can't see now that this one runs."""
 
+    def is_seen(self, connection: Connection) -> bool:
+        """Whether no other process takes this one for ended, or is about to. Where one does, `require` waits for a cure."""
+
     def has_exited(self, owner: str) -> bool:
         """Whether the process with that id has ended. Raises LedgerFailed where that can't be found out."""
 
@@ -54,6 +57,8 @@ class Database(ABC):
 
     foreign_wait_seconds = 0.25
     """Seconds between two reads of rows that another process works on."""
+    return_seconds = 0.0
+    """How long a process that can't be seen counts as running."""
     is_shared = False
     """Whether several machines use it. `announce` then reaches the other processes, so that their waits needn't poll."""
 
@@ -64,6 +69,11 @@ class Database(ABC):
     @abstractmethod
     def is_new(self) -> bool:
         """Whether nothing was ever written. Opens nothing. Raises OSError."""
+
+    @property
+    @abstractmethod
+    def shown(self) -> str:
+        """Where it is, for messages."""
 
     @abstractmethod
     def write(self) -> AbstractContextManager[Connection]:

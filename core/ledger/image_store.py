@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from ..errors.messages import msg
 from . import queries, sidecar
+from .backlog import Backlog
 from .database import Database
 from .eviction import SizeLimit
 from .results import Results
@@ -24,8 +25,11 @@ log = logging.getLogger("nano_banana")
 class ImageStore:
     """The stored pictures of one journal."""
 
-    def __init__(self, database: Database, results: Results, eviction: SizeLimit, clock: Callable[[], float]) -> None:
-        self._database, self._results, self._eviction, self._clock = database, results, eviction, clock
+    def __init__(
+        self, database: Database, results: Results, eviction: SizeLimit, clock: Callable[[], float], backlog: Backlog
+    ) -> None:
+        self._database, self._results, self._backlog = database, results, backlog
+        self._eviction, self._clock = eviction, clock
 
     def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
         """The pictures that are here, by fingerprint."""
@@ -86,29 +90,32 @@ class ImageStore:
 
     def _add_beside(self, requested: str, uid: str, name: str, size: int, text: str, own: Mapping[str, str]) -> None:
         """Writes the row of a free picture whose bytes have arrived."""
-        try:
-            with self._database.write() as connection:
-                row = queries.by_fingerprints(connection, [requested])[-1]
-                values = dict(row._mapping) | {
-                    "uid": uid,
-                    "owner": "",
-                    "expected": 0,
-                    "counted": 0,
-                    "charged": 0,
-                    "notices": "",
-                    "sources": "",
-                    "reason": "",
-                    "reason_message": "",
-                    "favourite": 0.0,
-                    **own,
-                }
+        now = self._clock()
+
+        def write(connection: Connection) -> None:
+            values = dict(queries.by_fingerprints(connection, [requested])[-1]._mapping) | {
+                "uid": uid,
+                "owner": "",
+                "expected": 0,
+                "counted": 0,
+                "charged": 0,
+                "notices": "",
+                "sources": "",
+                "reason": "",
+                "reason_message": "",
+                "favourite": 0.0,
+                **own,
+            }
+            if not queries.by_uids(connection, [uid]):  # else an earlier commit was cut off, and is written
                 connection.execute(insert(picture), [values])
-                extra = queries.by_uids(connection, [uid])[0]
-                mark_row_stored(connection, self._results, extra, name, size, self._clock(), text=text, was_read=True)
-        except OSError as error:
-            raise ledger_failed(msg("image_store.extra_picture_not_written", error=error.strerror or error)) from None
-        self.finalize_file(uid, name)
-        self._eviction.add(size)
+            extra = queries.by_uids(connection, [uid])[0]
+            mark_row_stored(connection, self._results, extra, name, size, now, text=text, was_read=True)
+
+        def written() -> None:
+            self.finalize_file(uid, name)
+            self._eviction.add(size)
+
+        self._backlog.write(write, written)
 
     def finalize_file(self, uid: str, name: str) -> None:
         """Gives the incoming bytes of a row that is committed as stored their name."""

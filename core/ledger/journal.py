@@ -65,10 +65,10 @@ class Journal:
         self.ownership = Ownership(self.database)
         self.turns = Turns(self.results, lambda: self.eviction.limit)
         """What conversations go on from."""
-        self._image_store = ImageStore(self.database, self.results, self.eviction, self._now)
         self.shared_limits = SharedLimits(self.database)
         """What the machines with this journal share about the keys of providers."""
         self._backlog = Backlog(self.database)
+        self._image_store = ImageStore(self.database, self.results, self.eviction, self._now, self._backlog)
         self.database.listen(self.ownership.announced, self._backlog.flush_if_possible)
         self._reservations = Reservations(
             self.database, self.results, self.ownership, decide_stalled, self._now, self._backlog
@@ -92,8 +92,8 @@ class Journal:
     def close(self) -> None:
         """Closes the file and releases the open rows of this process, as the end of the process does."""
         self.shared_limits.close()
-        self.database.close()
         self.ownership.close()
+        self.database.close()
 
     @property
     def unwritten(self) -> int:

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Table, delete, insert, select
 
 from ..errors import LedgerFailed
 from ..errors.messages import msg
-from .database import Database
+from . import moved_journal
+from .database import Database, Liveness
 from .journal import Journal
-from .liveness import LivenessLock
 from .schema import graph, picture, result
 from .types import OPEN_STATES
 
@@ -24,21 +24,34 @@ def move(source: Journal, target: Database) -> tuple[int, Path]:
     """Copies the rows in one transaction, then renames the file; gives how many pictures there were, and its new name.
 
     What was reserved and never sent is not copied: it cost nothing, and would count in the caps. Run again after it was cut
-    off, it copies nothing twice. Raises LedgerFailed with nothing moved, also while a ComfyUI uses the file.
+    off, it copies nothing twice. Afterwards no version of the pack writes into the file (`moved_journal`). Raises LedgerFailed
+    with nothing moved, also while a ComfyUI uses the file.
     """
     file = source.home / "journal.sqlite"
     if not file.is_file():
         raise LedgerFailed(msg("move.no_journal", home=source.home))
-    _check_unused(source)
-    with source.database.write() as old, target.write() as new:
-        for table in (graph, result):
-            known = set(new.execute(select(table.primary_key.columns[0])).scalars())
-            for rows in _chunks(old, table):
-                if missing := [row for row in rows if row[table.primary_key.columns[0].key] not in known]:
-                    new.execute(insert(table), missing)
-        count = sum(_copy_pictures(rows, new) for rows in _chunks(old, picture))
+    liveness = source.database.liveness()
+    try:
+        with source.database.write() as old:
+            _check_unused(source.home, liveness)  # from here on nobody can write into it
+            with target.write() as new:
+                count = _copy(old, new)
+            moved_journal.refuse_writes(old)
+    finally:
+        liveness.release()
     source.close()
-    return count, _rename(file)
+    kept = _rename(file)
+    moved_journal.leave_marker(file, target.shown, kept.name)
+    return count, kept
+
+
+def _copy(old: Connection, new: Connection) -> int:
+    for table in (graph, result):
+        known = set(new.execute(select(table.primary_key.columns[0])).scalars())
+        for rows in _chunks(old, table):
+            if missing := [row for row in rows if row[table.primary_key.columns[0].key] not in known]:
+                new.execute(insert(table), missing)
+    return sum(_copy_pictures(rows, new) for rows in _chunks(old, picture))
 
 
 def _copy_pictures(rows: list[dict[str, Any]], new: Connection) -> int:
@@ -67,16 +80,11 @@ def _chunks(connection: Connection, table: Table) -> Iterator[list[dict[str, Any
         yield [dict(zip(keys, row, strict=True)) for row in rows]
 
 
-def _check_unused(source: Journal) -> None:
+def _check_unused(home: Path, liveness: Liveness) -> None:
     """Raises LedgerFailed while another process has the journal open."""
-    liveness = source.database.liveness()
-    assert isinstance(liveness, LivenessLock)
-    try:
-        others = [file.stem for file in (source.home / "owners").glob("*.lock") if file.stem != liveness.id]
-        if not all(liveness.has_exited(owner) for owner in others):
-            raise LedgerFailed(msg("move.journal_in_use", home=source.home), cure=msg("move.stop_comfyui"))
-    finally:
-        liveness.release()
+    others = [file.stem for file in (home / "owners").glob("*.lock") if file.stem != liveness.id]
+    if not all(liveness.has_exited(owner) for owner in others):
+        raise LedgerFailed(msg("move.journal_in_use", home=home), cure=msg("move.stop_comfyui"))
 
 
 def _rename(file: Path) -> Path:

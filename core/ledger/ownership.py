@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from .database import Database, Liveness
 
@@ -52,6 +52,10 @@ class Ownership:
         liveness = self._own_liveness()
         liveness.require()
         return liveness.id
+
+    def is_seen(self, connection: Connection) -> bool:
+        """Whether the other processes see, at a transaction, that this one runs; if not, `id` waits until they do again."""
+        return self._own_liveness().is_seen(connection)
 
     def hold(self, fingerprint: str, held: HeldPicture) -> None:
         """Notes that a call of this process works on a picture."""

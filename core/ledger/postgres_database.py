@@ -25,7 +25,7 @@ from ..errors.messages import msg
 from . import schema, shared_results
 from .database import BUSY_SECONDS, Database, Rebuild
 from .postgres_address import PostgresAddress
-from .postgres_session import PostgresSession
+from .postgres_session import RETURN_SECONDS, PostgresSession
 from .results import Results
 from .types import ledger_failed
 
@@ -58,6 +58,7 @@ class PostgresDatabase(Database):
     """One database on a server, or one schema of it."""
 
     foreign_wait_seconds = 1.0
+    return_seconds = RETURN_SECONDS
     is_shared = True
 
     def __init__(self, address: PostgresAddress, rebuild: Rebuild, results: Results, earlier: Path) -> None:
@@ -75,6 +76,10 @@ class PostgresDatabase(Database):
     @property
     def is_new(self) -> bool:
         return False
+
+    @property
+    def shown(self) -> str:
+        return self.address.shown
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -161,8 +161,10 @@ worker = Table(
     Column("id", String(32), primary_key=True),
     _text_column("name"),
     _time_column("connected"),
+    _time_column("missed"),
 )
-"""The processes that share a journal on a server, and when they connected last. Unused in a file."""
+"""The processes that share a journal on a server, when they connected last, and since when another one misses their lock, 0 =
+not missed. Unused in a file."""
 
 
 def _create_tables(connection: Connection) -> None:
@@ -207,14 +209,20 @@ def _add_reason_message(connection: Connection) -> None:
     _add_columns(connection, _TEXT, picture.c.reason_message)
 
 
+def _add_missed(connection: Connection) -> None:
+    """Version 8 knows since when a process of a farm is missed."""
+    _add_columns(connection, _TIME, worker.c.missed)
+
+
 _TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
 
 
 def _add_columns(connection: Connection, definition: str, *columns: Column[Any]) -> None:
-    present = {column["name"] for column in inspect(connection).get_columns(picture.name)}
+    table = columns[0].table.name
+    present = {column["name"] for column in inspect(connection).get_columns(table)}
     for column in columns:
         if column.name not in present:
-            connection.exec_driver_sql(f"ALTER TABLE {picture.name} ADD COLUMN {column.name} {definition}")
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column.name} {definition}")
 
 
 STEPS: list[Callable[[Connection], None]] = [
@@ -225,6 +233,7 @@ STEPS: list[Callable[[Connection], None]] = [
     _add_delivery,
     _add_running_totals_and_workers,
     _add_reason_message,
+    _add_missed,
 ]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 

@@ -25,7 +25,7 @@ from ..errors import LedgerFailed
 from ..errors.messages import joined, msg
 from ..files import private_files
 from ..files.network_drives import network_drive
-from . import schema
+from . import moved_journal, schema
 from .database import BUSY_SECONDS, Database, Rebuild
 from .liveness import LivenessLock
 from .types import ledger_failed
@@ -49,6 +49,10 @@ class SqliteDatabase(Database):
     @property
     def is_new(self) -> bool:
         return not self.file.exists()
+
+    @property
+    def shown(self) -> str:
+        return str(self.file)
 
     def liveness(self) -> LivenessLock:
         folder = self.file.parent
@@ -110,6 +114,11 @@ class SqliteDatabase(Database):
         if self._engine is not None and self._inode == _inode(self.file):
             return self._engine
         self.close()  # first use, or another file has taken its place
+        if server := moved_journal.moved_to(self.file):
+            raise LedgerFailed(
+                msg("sqlite_database.was_moved", file=self.file, server=server),
+                cure=msg("sqlite_database.name_server_or_delete", folder=self.file),
+            )
         self._check_drive()
         private_files.make_folder(self.file.parent)
         try:

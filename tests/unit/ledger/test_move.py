@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from journal_driver import (
     run_context,
 )
 from pack.core import cli
-from pack.core.errors import LedgerFailed
+from pack.core.errors import JournalAway, LedgerFailed
 from pack.core.execution.charge import Failed, row_rule
 from pack.core.ledger.cap_check import spent_in
 from pack.core.ledger.history import History
@@ -83,8 +86,8 @@ def test_all_of_a_journal_is_moved_once(tmp_path: Path, address: PostgresAddress
     before._journal.close()
     copy = file.read_bytes()
     count, kept = move(open_journal(tmp_path, address=None), target.database)
-    assert (count, kept.parent, file.exists()) == (4, tmp_path, False)
-    kept.rename(file)  # as if it had been cut off before the name was changed
+    assert (count, kept.parent, file.is_file()) == (4, tmp_path, False)
+    shutil.rmtree(file)  # as if it had been cut off before the name was changed
     file.write_bytes(copy)
     move(open_journal(tmp_path, address=None), target.database)
     after = History(target)
@@ -109,6 +112,7 @@ def test_what_the_farm_has_done_since_a_move_that_was_cut_off_stays(tmp_path: Pa
     file = tmp_path / "journal.sqlite"
     target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
     _, kept = move(open_journal(tmp_path, address=None), target.database)
+    shutil.rmtree(file)
     kept.rename(file)
     assert claim_one(target, "v1:task", can_resume=lambda *where: True) == "claimed"
     target.write_incoming("v1:task", png(7))
@@ -132,6 +136,86 @@ def test_a_journal_in_use_stays_where_it_is(tmp_path: Path, address: PostgresAdd
     assert move(open_journal(tmp_path, address=None), target.database)[0] == 1
     with pytest.raises(LedgerFailed, match="no journal"):
         move(open_journal(tmp_path, address=None), target.database)
+    target.close()
+
+
+def test_a_comfyui_that_starts_while_the_journal_is_moved_can_t_write_into_the_file(
+    tmp_path: Path, address: PostgresAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for the file and is refused, since its row would be in no journal that anybody reads; an older version, too."""
+    filled(tmp_path)
+    file = tmp_path / "journal.sqlite"
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    ended: list[str] = []
+
+    def old_version() -> None:
+        connection = sqlite3.connect(file, timeout=60, isolation_level=None)
+        begun.set()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO picture (uid, state) VALUES ('x', 'reserved')")
+            ended.append("written")
+        except sqlite3.DatabaseError as error:
+            ended.append(str(error))
+        finally:
+            connection.close()
+
+    begun, genuine = threading.Event(), target.database.write
+    waiting = threading.Thread(target=old_version)
+
+    def write_while_it_waits() -> object:
+        waiting.start()
+        assert begun.wait(60)
+        return genuine()
+
+    monkeypatch.setattr(target.database, "write", write_while_it_waits)
+    _, kept = move(open_journal(tmp_path, address=None), target.database)
+    waiting.join()
+    assert len(ended) == 1 and "was moved" in ended[0]
+    connection = sqlite3.connect(kept)
+    assert connection.execute("SELECT count(*) FROM picture").fetchone() == (4,)
+    connection.close()
+    target.close()
+
+
+def test_after_the_move_no_version_begins_a_new_journal_in_its_place(tmp_path: Path, address: PostgresAddress) -> None:
+    """It would pay what the farm has, with caps of its own. This version says where the journal is and what to do."""
+    filled(tmp_path)
+    file = tmp_path / "journal.sqlite"
+    running = open_journal(tmp_path, address=None)
+    running.look_up(["v1:a"])  # it has the file open, and works on nothing
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    move(open_journal(tmp_path, address=None), target.database)
+    for journal in (running, open_journal(tmp_path, address=None)):
+        with pytest.raises(LedgerFailed, match="was moved to postgresql://") as refused:
+            claim_one(journal, "v1:new")
+        assert "NANO_BANANA_JOURNAL" in refused.value.cure and str(file) in refused.value.cure
+    # Versions before it open the file before anything else, and report what the system says.
+    with pytest.raises(IsADirectoryError if os.name == "posix" else PermissionError):
+        file.open("rb")
+    target.close()
+    later = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    assert claim_one(later, "v1:a") == "stored" and not later.take_notices()
+    later.close()
+    shutil.rmtree(file)
+    assert claim_one(open_journal(tmp_path, address=None), "v1:new") == "reserved"
+
+
+def test_a_move_that_the_server_cuts_off_leaves_the_file_as_it_was(
+    tmp_path: Path, address: PostgresAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server didn't take the rows: the file is still the journal."""
+    filled(tmp_path)
+    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    claim_one(target, "v1:there")
+
+    def cut_off(*arguments: object) -> int:
+        raise JournalAway("cut off")
+
+    monkeypatch.setattr("pack.core.ledger.move._copy", cut_off)
+    with pytest.raises(JournalAway):
+        move(open_journal(tmp_path, address=None), target.database)
+    assert claim_one(open_journal(tmp_path, address=None), "v1:new") == "reserved"
     target.close()
 
 

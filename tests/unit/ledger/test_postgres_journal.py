@@ -128,8 +128,10 @@ def test_while_the_journal_is_away_nothing_is_paid_and_what_comes_is_written_dow
     worker.mark_answered({"v1:answered": "https://x.example/1.png"}, "words", 0.1, "r-1")
     worker.write_incoming("v1:stored", png(1))
     worker.mark_stored("v1:stored", "words", 0.02)
+    worker.store_extra("v1:stored", png(2), "beside it")
+    worker.store_drafts("v1:stored", [png(3)])
     worker.mark_failed(["v1:failed"], row_rule(Failed("no", "final")), "refused")
-    assert worker.unwritten == 4
+    assert worker.unwritten == 6
     for refused in (lambda: claim_one(worker, "v1:new"), lambda: worker.mark_sent(["v1:unsent"], "call")):
         with pytest.raises(JournalAway, match="Nothing is sent that costs money until the journal is back"):
             refused()
@@ -138,7 +140,11 @@ def test_while_the_journal_is_away_nothing_is_paid_and_what_comes_is_written_dow
     server.start()
     until(lambda: not worker.unwritten)
     until(lambda: _works(other))
-    rows = {row.fingerprint: row for row in _rows(other)}
+    (extra,) = (row for row in _rows(other) if row.role == "extra")
+    assert (extra.state, extra.text, extra.counted) == ("stored", "beside it", 0)
+    assert other.results.read(extra.result, extra.uid) == png(2)
+    assert [draft.read() for draft in other.look_up(["v1:stored"])["v1:stored"].drafts] == [png(3)]
+    rows = {row.fingerprint: row for row in _rows(other) if not row.role}
     assert {name: row.state for name, row in rows.items()} == {
         "v1:stored": "stored",
         "v1:failed": "refused",
