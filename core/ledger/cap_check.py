@@ -6,8 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, ScalarSelect, Select, bindparam, func, select
 
 from ..config.caps import Caps
 from ..errors import OverCap
@@ -31,14 +33,15 @@ def check(
     `now`: Unix time, by default the current one.
     """
     needed = sum(reservation.micros for reservation in reservations)
-    if not needed:
+    set_caps = {
+        name: cap for name, cap in (("run", caps.run), ("day", caps.day), ("month", caps.month)) if cap is not None
+    }
+    if not needed or not set_caps:
         return
-    for period, cap in (("run", caps.run), ("day", caps.day), ("month", caps.month)):
-        if cap is None:
-            continue
-        spent = spent_in(connection, period, run_context.run, time.time() if now is None else now)
-        if spent + needed > micros(cap):
-            raise _over(reservations, period, cap, spent)
+    spent = _spent(connection, tuple(set_caps), run_context.run, time.time() if now is None else now)
+    for period, cap in set_caps.items():
+        if spent[period] + needed > micros(cap):
+            raise _over(reservations, period, cap, spent[period])
 
 
 def spent_in(connection: Connection, period: str, run: str, now: float) -> int:
@@ -46,18 +49,38 @@ def spent_in(connection: Connection, period: str, run: str, now: float) -> int:
 
     Rows with a later time than `now` count, too: the clock may have been set back.
     """
-    if period == "run":
-        total = select(func.coalesce(func.sum(picture.c.counted), 0)).where(picture.c.run == run)
-        return int(connection.execute(total).scalar_one())
-    start = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    if period == "month":
-        start = start.replace(day=1)
-    bucket, rest = divmod(int(start.timestamp()), running_totals.BUCKET_SECONDS)
-    if rest:  # a time zone of long ago
-        total = select(func.coalesce(func.sum(picture.c.counted), 0)).where(picture.c.created >= start.timestamp())
-    else:
-        total = select(func.coalesce(func.sum(spending.c.micros), 0)).where(spending.c.bucket >= bucket)
-    return int(connection.execute(total).scalar_one())
+    return _spent(connection, (period,), run, now)[period]
+
+
+def _spent(connection: Connection, periods: Sequence[str], run: str, now: float) -> dict[str, int]:
+    """`spent_in` of several periods, by one statement."""
+    values: dict[str, object] = {"run": run}
+    sums: list[tuple[str, bool]] = []
+    for period in periods:
+        if period == "run":
+            sums.append((period, False))
+            continue
+        start = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)
+        if period == "month":
+            start = start.replace(day=1)
+        bucket, rest = divmod(int(start.timestamp()), running_totals.BUCKET_SECONDS)
+        sums.append((period, bool(rest)))  # with a rest in a time zone of long ago
+        values[period] = start.timestamp() if rest else bucket
+    found = connection.execute(_statement(tuple(sums)), values).one()
+    return {period: int(amount) for period, amount in zip(periods, found, strict=True)}
+
+
+@cache
+def _statement(sums: tuple[tuple[str, bool], ...]) -> Select[Any]:
+    """The sums of periods, each given with whether all its rows must be read."""
+    columns: list[ScalarSelect[Any]] = []
+    for period, by_row in sums:
+        column, since = (picture.c.counted, picture.c.created) if by_row else (spending.c.micros, spending.c.bucket)
+        condition = since >= bindparam(period)
+        if period == "run":
+            column, condition = picture.c.counted, picture.c.run == bindparam("run")
+        columns.append(select(func.coalesce(func.sum(column), 0)).where(condition).scalar_subquery())
+    return select(*columns)
 
 
 def price(amount: int) -> str:

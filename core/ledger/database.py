@@ -106,7 +106,7 @@ class Database(ABC):
     def broadcast(self, kind: str, payload: str) -> None:  # noqa: B027
         """Tells the other processes at once. Raises LedgerFailed."""
 
-    def check_results(self, connection: Connection) -> None:  # noqa: B027
+    def check_results(self) -> None:  # noqa: B027
         """Raises LedgerFailed where the folder of results isn't, or is no longer, the one of the other machines."""
 
     def connect(self) -> Connection:

@@ -34,8 +34,7 @@ class ImageStore:
     def look_up(self, fingerprints: Sequence[str]) -> dict[str, StoredImage]:
         """The pictures that are here, by fingerprint."""
         with self._database.read() as connection:
-            rows = [row for row in queries.by_fingerprints(connection, fingerprints) if row.state == "stored"]
-            drafts = queries.drafts_of(connection, rows)
+            rows, drafts = queries.stored_with_drafts(connection, fingerprints)
         with_drafts = [*rows, *(draft for listed in drafts.values() for draft in listed)]
         here = self._results.existing((row.result, row.uid) for row in with_drafts)
         return {

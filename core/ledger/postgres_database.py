@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Dialect, create_engine, event, text
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import JournalAway, LedgerFailed
@@ -45,6 +46,9 @@ _IDLE_SECONDS = 120
 _REFUSE_SECONDS = 0.5
 """For so long after a failed connection nothing else tries to connect."""
 
+_PING_SECONDS = 10.0
+_USED = "nano_banana_used"
+
 _PREPARE = (
     f"SET lock_timeout = '{BUSY_SECONDS:.0f}s'",
     f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'",
@@ -70,6 +74,7 @@ class PostgresDatabase(Database):
         self._engine: Engine | None = None
         self._session: PostgresSession | None = None
         self._failed_at, self._failure = float("-inf"), ""
+        self._results_id = ""
         self._handlers: dict[str, Callable[[str], None]] = {}
         self._returned: Callable[[], None] = lambda: None
 
@@ -85,14 +90,13 @@ class PostgresDatabase(Database):
     def write(self) -> Iterator[Connection]:
         # One writer of the process at a time: those that wait for the lock of the server would use up all connections.
         with self._write_lock, self._translate_errors():
-            with self._ensure_open().connect() as connection, connection.begin():
-                connection.execute(_LOCK)
+            with self._ensure_open().connect() as connection, _transaction(connection):
                 yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         with self._translate_errors():
-            with self._ensure_open().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            with self._ensure_open().connect() as connection:
                 yield connection
 
     def liveness(self) -> PostgresSession:
@@ -117,8 +121,8 @@ class PostgresDatabase(Database):
             for fingerprint in fingerprints:
                 self._session.notify(connection, "picture", fingerprint)
 
-    def check_results(self, connection: Connection) -> None:
-        shared_results.check(connection, self._results)
+    def check_results(self) -> None:
+        shared_results.check(self._results, self._results_id)
 
     def close(self) -> None:
         with self._opening:
@@ -208,18 +212,17 @@ class PostgresDatabase(Database):
             pool_size=4,
             max_overflow=8,
             pool_timeout=BUSY_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,
-            # Stricter levels, which a server may have as its default, read what was there before the lock was waited for.
-            isolation_level="READ COMMITTED",
+            isolation_level="AUTOCOMMIT",  # `_transaction` begins and ends transactions
         )
         event.listen(engine, "connect", _prepare)
+        event.listen(engine, "checkout", partial(_check, engine.dialect))
+        event.listen(engine, "checkin", _note_use)
         return engine
 
     def _prepare_tables(self, engine: Engine) -> None:
         """Upgrades the tables to the newest schema. Raises LedgerFailed where they are of a newer one."""
-        with engine.connect() as connection, connection.begin():
-            connection.execute(_LOCK)
+        with engine.connect() as connection, _transaction(connection):
             connection.exec_driver_sql(
                 "CREATE TABLE IF NOT EXISTS journal_version (version INTEGER NOT NULL, results TEXT NOT NULL)"
             )
@@ -238,7 +241,7 @@ class PostgresDatabase(Database):
                 step(connection)
             change = "UPDATE journal_version SET version = :number" if version else _FIRST_VERSION
             connection.execute(text(change), {"number": schema.newest()})
-            shared_results.check(connection, self._results)
+            self._results_id = shared_results.join(connection, self._results)
             if version == 0:
                 # Many sidecars take longer than a transaction may do nothing.
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -247,7 +250,23 @@ class PostgresDatabase(Database):
 
 
 _FIRST_VERSION = "INSERT INTO journal_version VALUES (:number, '')"
-_LOCK = text(f"SELECT pg_advisory_xact_lock({WRITERS})")
+# Stricter levels, which a server may have as its default, read what was there before the lock was waited for.
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({WRITERS})"
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """A write transaction, once no other process has one."""
+    connection.exec_driver_sql(_BEGIN)  # in one message: each one more would be a wait for the network
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        try:
+            connection.exec_driver_sql("ROLLBACK")
+        except SQLAlchemyError:
+            pass  # the connection has ended, and the transaction with it
+        raise
 
 
 def _prepare(connection: Any, record: object) -> None:
@@ -255,4 +274,20 @@ def _prepare(connection: Any, record: object) -> None:
     connection.autocommit = True
     for statement in _PREPARE:
         connection.execute(statement)
-    connection.autocommit = False
+
+
+def _check(dialect: Dialect, connection: Any, record: Any, proxy: object) -> None:
+    """Raises DisconnectionError, for another connection, where the server has ended one that is taken from the pool.
+
+    What the server has sent is read without a wait. It is asked only where a network may have forgotten an idle connection.
+    """
+    try:
+        connection.pgconn.consume_input()
+        if time.monotonic() - record.info.get(_USED, 0.0) > _PING_SECONDS:
+            dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise DisconnectionError(type(error).__name__) from None
+
+
+def _note_use(connection: object, record: Any) -> None:
+    record.info[_USED] = time.monotonic()

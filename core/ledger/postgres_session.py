@@ -156,7 +156,6 @@ class PostgresSession:
         kept = self._database.connect()
         try:
             connection = _driver(kept)
-            connection.autocommit = True
             for statement in _KEEPALIVES:
                 connection.execute(statement)
             self._lock(connection)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, insert, select, update
 
 from ..errors.messages import Message, as_data, from_data, msg
 from .kept_answers import KeptAnswer
@@ -19,11 +19,11 @@ _CHUNK = 500
 
 def by_fingerprints(connection: Connection, fingerprints: Sequence[str]) -> list[Row[Any]]:
     """All rows of these fingerprints, oldest first."""
-    return list(_select_in(connection, picture.c.fingerprint, fingerprints))
+    return list(_select_in(connection, _BY_FINGERPRINT, fingerprints))
 
 
 def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
-    return list(_select_in(connection, picture.c.uid, uids))
+    return list(_select_in(connection, _BY_UID, uids))
 
 
 def update_rows(connection: Connection, uids: Sequence[str], *conditions: ColumnElement[bool], **values: Any) -> int:
@@ -111,15 +111,36 @@ def draft_fingerprints(fingerprint: str) -> list[str]:
     return [f"{fingerprint}+draft{number}" for number in range(MOST_DRAFTS)]
 
 
+def stored_with_drafts(
+    connection: Connection, fingerprints: Sequence[str]
+) -> tuple[list[Row[Any]], dict[str, list[Row[Any]]]]:
+    """The stored pictures of these fingerprints, oldest first, and the drafts of each (`drafts_of`), by one statement."""
+    wanted = set(fingerprints)
+    names = [name for fingerprint in wanted for name in (fingerprint, *draft_fingerprints(fingerprint))]
+    rows: list[Row[Any]] = []
+    drafts: list[Row[Any]] = []
+    for row in by_fingerprints(connection, names):
+        if row.fingerprint not in wanted:
+            drafts.append(row)
+        elif row.state == "stored":
+            rows.append(row)
+    return rows, _by_picture(rows, drafts)
+
+
 def drafts_of(connection: Connection, rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
     """The drafts of stored pictures, by the pictures' uids, in the order in which they were drawn."""
-    named = {row.fingerprint: draft_fingerprints(row.fingerprint) for row in rows if row.fingerprint and not row.role}
+    names = [name for row in rows if row.fingerprint and not row.role for name in draft_fingerprints(row.fingerprint)]
+    return _by_picture(rows, by_fingerprints(connection, names))
+
+
+def _by_picture(rows: Sequence[Row[Any]], drafts: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
     by_name: dict[str, list[Row[Any]]] = {}
-    for draft in by_fingerprints(connection, [name for names in named.values() for name in names]):
+    for draft in drafts:
         by_name.setdefault(draft.fingerprint, []).append(draft)
     found: dict[str, list[Row[Any]]] = {}
     for row in rows:
-        listed = [draft for name in named.get(row.fingerprint, ()) for draft in by_name.get(name, ())]
+        names = draft_fingerprints(row.fingerprint) if by_name else []
+        listed = [draft for name in names for draft in by_name.get(name, ())]
         # The same picture may have been paid twice. A rebuilt journal knows no calls.
         found[row.uid] = [draft for draft in listed if draft.call in ("", row.call)]
     return found
@@ -167,8 +188,16 @@ def _task_state(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _select_in(connection: Connection, column: Any, values: Sequence[str]) -> Iterator[Row[Any]]:
+def _select_in(connection: Connection, statement: Select[Any], values: Sequence[str]) -> Iterator[Row[Any]]:
     unique = list(dict.fromkeys(values))
     for start in range(0, len(unique), _CHUNK):
-        chosen = column.in_(unique[start : start + _CHUNK])
-        yield from connection.execute(select(picture).where(chosen).order_by(picture.c.created, picture.c.uid))
+        yield from connection.execute(statement, {"chosen": unique[start : start + _CHUNK]})
+
+
+def _chosen(column: ColumnElement[str]) -> Select[Any]:
+    """Rows by the values of a column. Built once: building it takes longer than the database takes to answer it."""
+    chosen = column.in_(bindparam("chosen", expanding=True))
+    return select(picture).where(chosen).order_by(picture.c.created, picture.c.uid)
+
+
+_BY_FINGERPRINT, _BY_UID = _chosen(picture.c.fingerprint), _chosen(picture.c.uid)

@@ -62,7 +62,7 @@ class Reservations:
                 new = decision.take_new(reservations)
                 if new:
                     # A drive that is no longer mounted leaves an empty folder: what was paid seems to be gone.
-                    self._database.check_results(connection)
+                    self._database.check_results()
                     self._results.check_free_space(len(new))
                     self._check_caps(connection, new, run_context, caps, now)
                     self._insert(connection, new, run_context, owner, now, reserved)

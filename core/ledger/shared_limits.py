@@ -103,7 +103,7 @@ class SharedLimits:
     def _try(self, account: str, limit: int) -> Permit | None:
         with self._lock:
             if self._connection is None:
-                self._connection = self._database.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._connection = self._database.connect()
                 self._connections += 1
                 self._held.clear()
             held = self._held.setdefault(account, set())

@@ -18,16 +18,23 @@ NAME = "journal.id"
 _MAX_BYTES = 4096
 
 
-def check(connection: Connection, results: Results) -> None:
-    """Raises LedgerFailed where the folder is not the one of the other machines; the first machine decides. Raises OSError."""
+def join(connection: Connection, results: Results) -> str:
+    """Gives the id, which the first machine makes. Raises LedgerFailed where the folder has another one, and OSError."""
     known = str(connection.execute(text("SELECT results FROM journal_version")).scalar_one())
+    if known:
+        check(results, known)
+        return known
     here = _read(results)
-    if not known:
-        known = here or uuid.uuid4().hex
-        connection.execute(text("UPDATE journal_version SET results = :known"), {"known": known})
-        if not here:
-            results.store.put(NAME, known.encode())
-    elif here != known:
+    known = here or uuid.uuid4().hex
+    connection.execute(text("UPDATE journal_version SET results = :known"), {"known": known})
+    if not here:
+        results.store.put(NAME, known.encode())
+    return known
+
+
+def check(results: Results, known: str) -> None:
+    """Raises LedgerFailed where the folder is not, or is no longer, the one of the other machines. Raises OSError."""
+    if _read(results) != known:
         raise LedgerFailed(
             msg("shared_results.another_folder", folder=results.store.place),
             cure=msg("shared_results.name_it_or_adopt", id=known, file=f"{results.store.place}/{NAME}"),
