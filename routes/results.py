@@ -14,6 +14,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from .. import comfyui
@@ -24,6 +25,7 @@ from ..core.ledger.history import History, HistoryEntry
 from ..core.ledger.results import DamagedFile
 from ..core.ledger.selection import Selection
 from ..core.ledger.types import OPEN_STATES
+from ..core.providers.spec import ProviderSpec
 from ..nodes.estimate import WIDGET_DEFAULTS
 from ..nodes.origin import MAX_SOURCES, origin_of
 from ..nodes.partial_prompt import prompt_for
@@ -80,9 +82,9 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
         raise ApiError(400, msg("results.limit_must_be_number")) from None
     selection, cursor = _selection(request), request.query.get("cursor", "")
     found = _history().select(selection, limit=limit + 1, before=cursor)
-    more, labels = len(found) > limit, _labels()
+    more, specs = len(found) > limit, comfyui.engine().specs()
     page: dict[str, Any] = {
-        "results": [_shown(shown, labels) for shown in found[:limit]],
+        "results": [_shown(shown, specs) for shown in found[:limit]],
         "next": found[limit - 1].uid if more else None,
     }
     if not cursor:
@@ -92,13 +94,13 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
 
 def choices(request: RouteRequest) -> dict[str, Any]:
     """What a list can be filtered by: {"providers": [{"id", "label", "models": [wire ids]}]}, the most used first."""
-    labels = _labels()
+    specs = comfyui.engine().specs()
     models: dict[str, list[str]] = {}
     for provider, model, _ in _history().choices():
         models.setdefault(provider, []).append(model)
     return {
         "providers": [
-            {"id": provider, "label": labels.get(provider, provider), "models": names}
+            {"id": provider, "label": _label(provider, specs), "models": names}
             for provider, names in models.items()
         ]
     }
@@ -207,7 +209,7 @@ def recover(request: RouteRequest) -> dict[str, Any]:
         result = recovery.result
         found |= {"pictures": result.images, "failed": result.failed, "text": result.text}
     if wanted:
-        found["result"] = _shown(_one(request), _labels())
+        found["result"] = _shown(_one(request), comfyui.engine().specs())
     return found
 
 
@@ -215,7 +217,7 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
     uid = _one(request).uid
     found = comfyui.engine().read_again(uid)
-    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), _labels())}
+    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), comfyui.engine().specs())}
 
 
 def pay_again(request: RouteRequest) -> dict[str, Any]:
@@ -278,9 +280,16 @@ def forget_many(request: RouteRequest) -> dict[str, Any]:
     return {"forgotten": count}
 
 
-def _labels() -> dict[str, str]:
-    """The names of the providers, by id."""
-    return {name: spec.label for name, spec in comfyui.engine().specs().items()}
+def _label(provider: str, specs: Mapping[str, ProviderSpec]) -> str:
+    """How a provider is called; one that is no longer known, by its id."""
+    spec = specs.get(provider)
+    return spec.label if spec else provider
+
+
+def _keeps_conversation(shown: HistoryEntry, specs: Mapping[str, ProviderSpec]) -> bool:
+    """Whether a conversation goes on from it with its earlier words; otherwise only with the picture."""
+    spec = specs.get(shown.provider)
+    return bool(spec and spec.conversations and comfyui.engine().ledger.turns.has(shown.file, shown.uid))
 
 
 def _ids(request: RouteRequest) -> list[str]:
@@ -312,12 +321,12 @@ def _bytes(shown: HistoryEntry) -> bytes:
         raise ApiError(410, msg("results.bytes_damaged"), msg("results.run_graph_again")) from None
 
 
-def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
+def _shown(shown: HistoryEntry, specs: Mapping[str, ProviderSpec]) -> dict[str, Any]:
     return {
         "id": shown.uid,
         "state": shown.state,
         "provider": shown.provider,
-        "label": labels.get(shown.provider, shown.provider),
+        "label": _label(shown.provider, specs),
         "model": shown.model,
         "profile": shown.profile,
         "operation": shown.operation,
@@ -330,6 +339,7 @@ def _shown(shown: HistoryEntry, labels: dict[str, str]) -> dict[str, Any]:
         "task": shown.task,
         "picture": bool(shown.file),
         "content": shown.file.partition(".")[0],
+        "conversation": _keeps_conversation(shown, specs),
         "running": shown.running,
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,

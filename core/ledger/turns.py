@@ -93,6 +93,10 @@ class Turns:
             return None
         return self._record(self._key(name, uid))
 
+    def has(self, name: str, uid: str) -> bool:
+        """Whether there is a record of a picture, be it one that can't be read."""
+        return bool(NAME.fullmatch(name) and UID.fullmatch(uid)) and self._path(name, uid).is_file()
+
     # ------------------------------------------------------------------------------------------------ references
 
     def keep_references(self, uid: str, digests: Sequence[str], files: Sequence[Encoded]) -> None:

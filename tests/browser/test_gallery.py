@@ -297,10 +297,20 @@ def press_in_viewer(page: Any, tiles: Locator, name: str) -> None:
     expect(viewer).to_have_count(0)
 
 
+LEFT_OVER = """() => {
+    const node = window.app.graph.nodes[1];
+    const mask = window.LiteGraph.createNode('SolidMask');
+    window.app.graph.add(mask);
+    mask.connect(0, node, node.inputs.findIndex((input) => input.name === 'mask'));
+    node.widgets.find((widget) => widget.name === 'delivery').value = 'batch';
+}"""
+"""The second edit has a mask, and is set to order its picture."""
+
+
 def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench) -> None:
     """From the viewer: a node with the picture's content id, connected to the selected node; without one, it stands alone."""
     page = canvas()
-    made(bench, "lapwing")
+    made(bench, "lapwing", provider="google")
     tiles = open_grid(page, "lapwing")
     expect(tiles).to_have_count(1)
     page.page.evaluate(TWO_EDITS)
@@ -316,6 +326,23 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     assert ids == [found["content"]] * 2 and len(found["content"]) == 64
     page.command("Comfy.Canvas.FitView")
     page.shoot("conversation")
+    assert page.complaints == []
+
+
+def test_a_picture_without_its_words_is_named_so(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Its provider takes no earlier turns. What the node still has of another picture is told."""
+    page = canvas()
+    made(bench, "sandpiper")
+    tiles = open_grid(page, "sandpiper")
+    expect(tiles).to_have_count(1)
+    page.page.evaluate(TWO_EDITS)
+    page.page.evaluate(LEFT_OVER)
+    press_in_viewer(page, tiles, "Edit this picture")
+    toast = page.page.locator(".p-toast-message").filter(has_text="Edit this picture")
+    for told in ("the prompt that made it does not", "Its mask stays connected", "Its delivery is batch"):
+        expect(toast).to_contain_text(told)
+    page.shoot("edit-this-picture")
+    assert page.page.evaluate(LINKS)[1] == ["right", ["mask=SolidMask", "conversation=NanoBananaConversation"]]
     assert page.complaints == []
 
 

@@ -6,7 +6,7 @@ import { ask, pictureUrl } from "../server.mjs";
 import { toast } from "../toasting.mjs";
 import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
-import { continueConversation, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
+import { goOnFrom, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
 import { actionName, fileName } from "./facts.mjs";
 import { onlyPrompt, runOnly } from "./pay_again.mjs";
 
@@ -47,7 +47,7 @@ export function actionsOf(result, handlers, room = "row") {
   const whole = result.picture && room === "whole";
   if (whole) add(result.favourite ? "unfavourite" : "favourite", () => handlers.toggleFavourite(result));
   if (whole) add("reference", () => onCanvas(useAsReference(result)), "nb-main");
-  if (whole && result.content) add("continue", () => onCanvas(continueConversation(result)));
+  if (whole && result.content) add(result.conversation ? "continue" : "edit", () => onCanvas(goOnFrom(result)));
   add("graph", () => onCanvas(openWorkflow(result)));
   if (result.picture) add("insert", () => onCanvas(insertPicture(result)));
   if (whole) add("save", () => save(result));

@@ -1,7 +1,7 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
-import { asOneUndoStep, hasLink, isImageNode, isOurs, openGraph, widgetOf } from "../graph.mjs";
+import { asOneUndoStep, hasLink, isImageNode, isOurs, openGraph, valueOf, widgetOf } from "../graph.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
 import { ask } from "../server.mjs";
@@ -56,7 +56,7 @@ export async function useAsReference(result, node) {
  * Puts the node on the canvas that gives the conversation of a picture, and connects it to the selected node of ours that has none.
  * @param {Result} result
  */
-export async function continueConversation(result) {
+export async function goOnFrom(result) {
   asOneUndoStep(() => {
     const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
     const next = /** @type {any} */ (Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0));
@@ -66,8 +66,17 @@ export async function continueConversation(result) {
     if (widget) widget.value = result.content;
     if (next) node.connect(0, next, freeConversation(next));
     else app.canvas.selectNode?.(node);
-    toast("success", t("results.continue"), t(next ? "results.continued" : "results.continue_hint"));
+    const [name, kept] = result.conversation ? ["continue", []] : ["edit", [t("results.edit_only_picture")]];
+    const first = next ? t("results.continued", { node: String(next.title) }) : t("results.continue_hint");
+    const left = next ? leftOver(next) : [];
+    toast(left.length ? "warn" : "success", t(`results.${name}`), [first, ...kept, ...left].join("\n"));
   });
+}
+
+/** What a node still has of its last picture, and what would be of the next one otherwise. @param {any} node @returns {string[]} */
+function leftOver(node) {
+  const masked = (node.inputs ?? []).some((/** @type {any} */ input) => input.name === "mask" && hasLink(input));
+  return [...(masked ? [t("results.mask_stays")] : []), ...(valueOf(node, "delivery") === "batch" ? [t("results.batch_stays")] : [])];
 }
 
 /** Slot of a free input `conversation` of one of our nodes; -1 for none. @param {any} node */
