@@ -49,8 +49,8 @@ def overlapping(page: Any) -> list[str]:
 
 
 def test_the_examples_are_in_an_order_that_teaches_and_have_pictures() -> None:
-    """The frontend shows a file's name as its title, and offers to sort by it."""
-    assert [name.partition(" ")[0] for name in NAMES] == [f"{number:02}" for number in range(1, len(NAMES) + 1)]
+    """The frontend shows a file's name as its title, searches in it alone, and offers to sort by it."""
+    assert [name.partition(" - ")[0] for name in NAMES] == [f"Nano Banana {n:02}" for n in range(1, len(NAMES) + 1)]
     assert len(NAMES) >= 15 and all((EXAMPLES / f"{name}.jpg").is_file() for name in NAMES)
 
 
