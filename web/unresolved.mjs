@@ -12,7 +12,7 @@ import { money, t } from "./i18n.mjs";
  * @param {string[]} facts.ids Of the pictures, as the results have them.
  * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
- * @param {() => unknown} [facts.prepare] Done before the server is told of the agreement: where it fails, nothing is agreed to.
+ * @param {() => unknown} [facts.prepare] Done before the server is told of the agreement: where it fails, or gives null, nothing is agreed to.
  * @param {(prepared: any) => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
  * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
  * @param {string} [facts.payAgainTitle] What paying again runs, where that is not the workflow on the canvas.
@@ -26,6 +26,7 @@ export function unresolvedActions({ ids, provider, usd, prepare, payAgain, payAg
     title: payAgainTitle ?? t("unresolved.pay_again_title"),
     work: async () => {
       const prepared = await prepare?.();
+      if (prepared === null) return;
       await ask("/results/pay_again", { method: "POST", body: { ids } });
       await payAgain(prepared);
     },

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import bytes_of, open_panel, prompted, text_to_image
+from pack.tests.browser.page_parts import bytes_of, entered, open_panel, prompted, text_to_image
 from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 
@@ -307,10 +307,11 @@ LEFT_OVER = """() => {
 """The second edit has a mask, and is set to order its picture."""
 
 
-def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench) -> None:
+def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench, doubles: Any) -> None:
     """From the viewer: a node with the picture's content id, connected to the selected node; without one, it stands alone."""
     page = canvas()
-    made(bench, "lapwing", provider="google")
+    with entered(bench.host, "google", doubles.base_url("google")):
+        made(bench, "lapwing", provider="google")
     tiles = open_grid(page, "lapwing")
     expect(tiles).to_have_count(1)
     page.page.evaluate(TWO_EDITS)

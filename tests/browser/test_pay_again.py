@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import BOTH_RENDERERS, LOST, in_doubt, open_panel, prompted, row, text_to_image
+from pack.tests.browser.page_parts import (
+    BOTH_RENDERERS,
+    LOST,
+    in_doubt,
+    open_panel,
+    prompted,
+    row,
+    send_json,
+    text_to_image,
+)
 from playwright.sync_api import expect
 
 EDITED = """([prompt]) => {
@@ -58,6 +67,33 @@ def test_paying_again_is_for_that_picture_alone(
     expect(lost).to_contain_text("it was asked for again since")
     expect(lost.get_by_role("button", name="Pay again")).to_have_count(0)
     page.shoot("paid-again")
+    assert page.complaints == []
+
+
+def test_all_that_paying_again_pays_is_said_before(canvas: Callable[..., Any], doubles: Any, host: Host) -> None:
+    """The node is run as a whole: what else is missing of it is paid as well."""
+    page = canvas()
+    prompt = f"Three sanderlings, {page.look} {LOST}"
+    page.load(prompted(text_to_image("onerouter"), prompt, num_images=3))
+    page.queue()
+    lost = [each["id"] for each in host.get("/nano_banana/results?query=sanderlings")["results"]]
+    assert len(lost) == 3
+    send_json(host, "/results/withdraw", {"ids": lost[1:]}, "POST")
+    paid = doubles.request_log(prompt=prompt)["paid_images"]
+    open_panel(page)
+    again = page.page.get_by_role("button", name=f"Pay again $0.08: {prompt}")
+    dialog = page.page.get_by_role("alertdialog")
+    again.click()
+    expect(dialog).to_contain_text("At most 3 pictures, $0.24")
+    page.shoot("pay-again-sure")
+    page.page.keyboard.press("Escape")
+    expect(again).to_be_enabled()
+    expect(again).to_be_focused()
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid
+    again.click()
+    agree = dialog.get_by_role("button", name="Pay again $0.24")
+    assert page.queue(press=agree.click)["status"]["status_str"] == "success"
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid + 3
     assert page.complaints == []
 
 
