@@ -54,6 +54,25 @@ def test_the_examples_are_in_an_order_that_teaches_and_have_pictures() -> None:
     assert len(NAMES) >= 15 and all((EXAMPLES / f"{name}.jpg").is_file() for name in NAMES)
 
 
+SCROLLED_TO = """(names) => {
+    const cards = [...document.querySelectorAll('[data-testid^="template-workflow-"]')];
+    cards.at(-1)?.scrollIntoView();
+    const shown = cards.map((card) => card.dataset.testid.replace('template-workflow-', ''));
+    return names.some((name) => shown.includes(name));
+}"""
+"""Cards of templates are drawn as one scrolls."""
+
+
+def test_a_search_among_the_templates_finds_the_examples(pages: Callable[[bool], Any]) -> None:
+    page = pages(False)
+    page.command("Comfy.BrowseTemplates")
+    page.page.get_by_placeholder("Search").last.fill("nano banana")
+    page.page.wait_for_function(SCROLLED_TO, arg=NAMES)
+    page.shoot("templates")
+    page.page.keyboard.press("Escape")
+    assert page.complaints == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
     """No file in the input folder, no key; a local model is named in the note. Notes are in both languages."""

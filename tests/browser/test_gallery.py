@@ -318,7 +318,8 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     for _ in range(2):
         press_in_viewer(page, tiles, "Continue this conversation")
         page.page.evaluate("() => window.app.canvas.deselectAll()")
-    assert page.page.evaluate(LINKS) == [["left", []], ["right", ["conversation=NanoBananaConversation"]]]
+    taken = ["images.image_1=LoadImage", "conversation=NanoBananaConversation"]
+    assert page.page.evaluate(LINKS) == [["left", []], ["right", taken]]
     ids = page.page.evaluate(
         """() => window.app.graph.nodes.filter((node) => node.type === 'NanoBananaConversation').map((node) =>
             node.widgets.find((widget) => widget.name === 'picture').value)"""
@@ -343,7 +344,8 @@ def test_a_picture_without_its_words_is_named_so(canvas: Callable[..., Any], ben
     for told in ("the prompt that made it does not", "Its mask stays connected", "Its delivery is batch"):
         expect(toast).to_contain_text(told)
     page.shoot("edit-this-picture")
-    assert page.page.evaluate(LINKS)[1] == ["right", ["mask=SolidMask", "conversation=NanoBananaConversation"]]
+    taken = ["images.image_1=LoadImage", "mask=SolidMask", "conversation=NanoBananaConversation"]
+    assert page.page.evaluate(LINKS)[1] == ["right", taken]
     assert page.complaints == []
 
 

@@ -54,29 +54,38 @@ export async function useAsReference(result, node) {
 
 /**
  * Puts the node on the canvas that gives the conversation of a picture, and connects it to the selected node of ours that has none.
+ * An edit without a picture gets this one, too: it needs one, and what the conversation ends with isn't sent twice.
  * @param {Result} result
  */
 export async function goOnFrom(result) {
+  const next = /** @type {any} */ (Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0));
+  const isEmptyEdit = isEdit(next) && !next.inputs.some((/** @type {any} */ input) => isReference(input.name) && hasLink(input));
+  const file = isEmptyEdit ? await copyToInput(result) : "";
   asOneUndoStep(() => {
+    const left = next ? leftOver(next) : [];
     const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
-    const next = /** @type {any} */ (Object.values(app.canvas.selected_nodes ?? {}).find((each) => freeConversation(each) >= 0));
     node.pos = next ? freePlaceBeside(next, node.size, "left") : freePlaceInView(openGraph(), node.size);
     openGraph().add(node);
     const widget = /** @type {any} */ (widgetOf(node, "picture"));
     if (widget) widget.value = result.content;
+    if (file) addLoadImageNode(file, freePlaceBeside(next, LOADED, "left")).connect(0, next, freeReference(next));
     if (next) node.connect(0, next, freeConversation(next));
     else app.canvas.selectNode?.(node);
-    const [name, kept] = result.conversation ? ["continue", []] : ["edit", [t("results.edit_only_picture")]];
     const first = next ? t("results.continued", { node: String(next.title) }) : t("results.continue_hint");
-    const left = next ? leftOver(next) : [];
-    toast(left.length ? "warn" : "success", t(`results.${name}`), [first, ...kept, ...left].join("\n"));
+    const alone = result.conversation ? [] : [t("results.edit_only_picture")];
+    toast(left.length ? "warn" : "success", t(result.conversation ? "results.continue" : "results.edit"), [first, ...alone, ...left].join("\n"));
   });
 }
 
-/** What a node still has of its last picture, and what would be of the next one otherwise. @param {any} node @returns {string[]} */
+/** What a node has of its last picture that will be of the next one, too. @param {any} node @returns {string[]} */
 function leftOver(node) {
-  const masked = (node.inputs ?? []).some((/** @type {any} */ input) => input.name === "mask" && hasLink(input));
-  return [...(masked ? [t("results.mask_stays")] : []), ...(valueOf(node, "delivery") === "batch" ? [t("results.batch_stays")] : [])];
+  const linked = (/** @type {(name: string) => boolean} */ named) =>
+    (node.inputs ?? []).some((/** @type {any} */ input) => named(input.name) && hasLink(input));
+  const found = [];
+  if (linked(isReference)) found.push(t("results.references_stay"));
+  if (linked((name) => name === "mask")) found.push(t("results.mask_stays"));
+  if (valueOf(node, "delivery") === "batch") found.push(t("results.batch_stays"));
+  return found;
 }
 
 /** Slot of a free input `conversation` of one of our nodes; -1 for none. @param {any} node */
