@@ -100,8 +100,7 @@ def choices(request: RouteRequest) -> dict[str, Any]:
         models.setdefault(provider, []).append(model)
     return {
         "providers": [
-            {"id": provider, "label": _label(provider, specs), "models": names}
-            for provider, names in models.items()
+            {"id": provider, "label": _label(provider, specs), "models": names} for provider, names in models.items()
         ]
     }
 

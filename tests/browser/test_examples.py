@@ -65,6 +65,7 @@ SCROLLED_TO = """(names) => {
 
 def test_a_search_among_the_templates_finds_the_examples(pages: Callable[[bool], Any]) -> None:
     page = pages(False)
+    page.page.route("**/*.webp", lambda route: route.fulfill(body=""))  # those of the frontend
     page.command("Comfy.BrowseTemplates")
     page.page.get_by_placeholder("Search").last.fill("nano banana")
     page.page.wait_for_function(SCROLLED_TO, arg=NAMES)
