@@ -14,7 +14,7 @@ import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import comfyui
@@ -82,9 +82,9 @@ def list_results(request: RouteRequest) -> dict[str, Any]:
         raise ApiError(400, msg("results.limit_must_be_number")) from None
     selection, cursor = _selection(request), request.query.get("cursor", "")
     found = _history().select(selection, limit=limit + 1, before=cursor)
-    more, specs = len(found) > limit, comfyui.engine().specs()
+    more = len(found) > limit
     page: dict[str, Any] = {
-        "results": [_shown(shown, specs) for shown in found[:limit]],
+        "results": _shown(found[:limit]),
         "next": found[limit - 1].uid if more else None,
     }
     if not cursor:
@@ -208,7 +208,7 @@ def recover(request: RouteRequest) -> dict[str, Any]:
         result = recovery.result
         found |= {"pictures": result.images, "failed": result.failed, "text": result.text}
     if wanted:
-        found["result"] = _shown(_one(request), comfyui.engine().specs())
+        found["result"] = _shown([_one(request)])[0]
     return found
 
 
@@ -216,7 +216,7 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
     """Reads the kept answer of a picture once more, free: {"pictures", "reason", "result"}."""
     uid = _one(request).uid
     found = comfyui.engine().read_again(uid)
-    return {"pictures": found.images, "reason": found.reason, "result": _shown(_one(request), comfyui.engine().specs())}
+    return {"pictures": found.images, "reason": found.reason, "result": _shown([_one(request)])[0]}
 
 
 def pay_again(request: RouteRequest) -> dict[str, Any]:
@@ -285,12 +285,6 @@ def _label(provider: str, specs: Mapping[str, ProviderSpec]) -> str:
     return spec.label if spec else provider
 
 
-def _keeps_conversation(shown: HistoryEntry, specs: Mapping[str, ProviderSpec]) -> bool:
-    """Whether a conversation goes on from it with its earlier words; otherwise only with the picture."""
-    spec = specs.get(shown.provider)
-    return bool(spec and spec.conversations and comfyui.engine().ledger.turns.has(shown.file, shown.uid))
-
-
 def _ids(request: RouteRequest) -> list[str]:
     ids = request.body.get("ids")
     if not isinstance(ids, list) or not ids or len(ids) > MOST_IDS or not all(isinstance(each, str) for each in ids):
@@ -320,12 +314,28 @@ def _bytes(shown: HistoryEntry) -> bytes:
         raise ApiError(410, msg("results.bytes_damaged"), msg("results.run_graph_again")) from None
 
 
-def _shown(shown: HistoryEntry, specs: Mapping[str, ProviderSpec]) -> dict[str, Any]:
+def _shown(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
+    """What the page gets of each. `conversation`: its earlier words are kept, and its provider takes them again."""
+    specs = comfyui.engine().specs()
+    talking = {name for name, spec in specs.items() if spec.conversations}
+    with_turn = comfyui.engine().ledger.turns.existing(
+        (entry.file, entry.uid) for entry in entries if entry.provider in talking
+    )
+    return [
+        _facts(entry)
+        | {
+            "label": _label(entry.provider, specs),
+            "conversation": (entry.file, entry.uid) in with_turn,
+        }
+        for entry in entries
+    ]
+
+
+def _facts(shown: HistoryEntry) -> dict[str, Any]:
     return {
         "id": shown.uid,
         "state": shown.state,
         "provider": shown.provider,
-        "label": _label(shown.provider, specs),
         "model": shown.model,
         "profile": shown.profile,
         "operation": shown.operation,
@@ -338,7 +348,6 @@ def _shown(shown: HistoryEntry, specs: Mapping[str, ProviderSpec]) -> dict[str, 
         "task": shown.task,
         "picture": bool(shown.file),
         "content": shown.file.partition(".")[0],
-        "conversation": _keeps_conversation(shown, specs),
         "running": shown.running,
         "recoverable": shown.state in ("accepted", "answered") and not shown.running,
         "in_doubt": shown.state == "unknown" and shown.usd > 0,

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,11 @@ class Turns:
             return None
         return self._record(self._key(name, uid))
 
-    def has(self, name: str, uid: str) -> bool:
-        """Whether there is a record of a picture, be it one that can't be read."""
-        return bool(NAME.fullmatch(name) and UID.fullmatch(uid)) and self._path(name, uid).is_file()
+    def existing(self, pictures: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the pictures, given by name and uid, that have a record, be it one that can't be read."""
+        asked = ((name, uid) for name, uid in pictures if NAME.fullmatch(name) and UID.fullmatch(uid))
+        keys = {self._key(name, uid): (name, uid) for name, uid in asked}
+        return {keys[key] for key in self._results.store.existing(keys)}
 
     # ------------------------------------------------------------------------------------------------ references
 

@@ -126,6 +126,8 @@ def test_a_picture_of_the_results_folder_brings_its_conversation(engine: Engine,
     (entry,) = entries(doubles, "from the panel")
     assert turns_of(entry) == ["user", "model", "user", "model", "user"] and len(entry["references"]) == 3
     assert again.branch_of("0" * 64) is None
+    last = two.last.picture.file, two.last.uid
+    assert again.ledger.turns.existing([last, (last[0], "f" * 32), ("../up.png", last[1])]) == {last}
 
 
 def test_a_changed_earlier_prompt_asks_only_from_there_on(engine: Engine, doubles: Doubles) -> None:
