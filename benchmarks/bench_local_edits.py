@@ -25,7 +25,8 @@ from pack.core.planning.negotiate import negotiate
 from pack.core.providers import BUILT_IN
 from pack.core.request import Options
 from pack.nodes import tensors
-from pack.nodes.align import Movement, movement, put_right
+from pack.nodes.alignment.registration import Movement, movement
+from pack.nodes.alignment.result import put_right
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
 from pack.tests.moved_pictures import error_at_corners, moved_view, tensor

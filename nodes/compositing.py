@@ -12,7 +12,7 @@ from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.request import Region
 from . import tensors
-from .alignment import OFF, Alignment, aligned
+from .alignment.result import OFF, Alignment, aligned
 from .outpaint import Padding, reflected
 from .output_image import OutputImage
 from .region import paste, within

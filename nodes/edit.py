@@ -12,7 +12,7 @@ from ..core.errors import Impossible
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
 from ..core.request.conversation import Conversation
-from .alignment import OFF, SHIFT, SHIFT_AND_SCALE
+from .alignment.result import OFF, SHIFT, SHIFT_AND_SCALE
 from .edit_batch import EditBatch, EditOptions
 from .execution import incomplete_runs, run_node
 from .inputs import (

@@ -13,7 +13,7 @@ from ..core.images.picture import Picture
 from ..core.request import Cutter, Options, Request
 from ..core.request.conversation import Conversation
 from . import tensors
-from .alignment import OFF
+from .alignment.result import OFF
 from .branches import with_branches
 from .compositing import CompositeOptions, Compositor
 from .edit_masks import region_needs_mask, validated_masks

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..core.execution.image_task import ImageTask
-from .alignment import Alignment
+from .alignment.result import Alignment
 
 
 @dataclass

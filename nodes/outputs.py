@@ -20,7 +20,7 @@ from ..core.execution.report import Report
 from ..core.ledger.types import dollars
 from ..core.providers.spec import Operation
 from . import tensors
-from .alignment import alignment_notices
+from .alignment.notices import alignment_notices
 from .branches import continued
 from .output_image import OutputImage
 from .preview_files import preview_files

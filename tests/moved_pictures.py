@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from pack.nodes.align import Movement
+from pack.nodes.alignment.registration import Movement
 from PIL import Image
 
 

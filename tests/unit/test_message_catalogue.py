@@ -27,7 +27,7 @@ from pack.core.errors.messages import (
 from pack.core.providers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/*.py"), *ROOT.glob("routes/*.py"), ROOT / "comfyui.py"]
+CODE = [*ROOT.glob("core/**/*.py"), *ROOT.glob("nodes/**/*.py"), *ROOT.glob("routes/*.py"), ROOT / "comfyui.py"]
 ENGLISH = catalogue("en")
 FILES = sorted(LANGUAGES.glob("*/messages.json"))
 

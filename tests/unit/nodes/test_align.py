@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pack.nodes.align import Movement, movement, put_right
-from pack.nodes.alignment import aligned, alignment_notices
-from pack.nodes.subpixel import likeness, normalised
-from pack.nodes.tile_votes import Model, Votes, agreed
+from pack.nodes.alignment.notices import alignment_notices
+from pack.nodes.alignment.registration import Movement, movement
+from pack.nodes.alignment.result import aligned, put_right
+from pack.nodes.alignment.subpixel import likeness, normalised
+from pack.nodes.alignment.tile_votes import Model, Votes, agreed
 from pack.simulator.edit import edit
 from pack.simulator.scene import scene as drawn_scene
 from pack.tests.moved_pictures import error_at_corners, moved_view, tensor

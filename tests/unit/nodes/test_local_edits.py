@@ -18,8 +18,9 @@ from pack.core.images.picture import Picture
 from pack.core.planning.negotiate import ResolvedRequest, negotiate
 from pack.core.providers import BUILT_IN
 from pack.core.request import Options, Request
-from pack.nodes.align import Movement
-from pack.nodes.alignment import Alignment, alignment_notices
+from pack.nodes.alignment.notices import alignment_notices
+from pack.nodes.alignment.registration import Movement
+from pack.nodes.alignment.result import Alignment
 from pack.nodes.edit_batch import EditBatch, EditOptions
 from pack.nodes.output_image import OutputImage
 from pack.tests.unit.example_count import examples

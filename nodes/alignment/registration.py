@@ -13,7 +13,6 @@ import torch
 
 from .certainty import lead, standard_error
 from .subpixel import normalised, refined
-from .tensors import resampled
 from .tile_votes import Votes, agreed, tile_votes
 
 MEASURED_SIDE = 1024
@@ -108,28 +107,6 @@ def _rivals(votes: Votes, near: torch.Tensor, with_scale: bool) -> int:
     """How many of the votes that are not near the found movement agree on another one."""
     rest = votes.of(~near)
     return int(agreed(rest, with_scale).near(rest).sum()) if len(rest.x) else 0
-
-
-def put_right(result: torch.Tensor, original: torch.Tensor, moved: Movement) -> torch.Tensor:
-    """`result` [H, W, C] with its movement undone; edges that it does not cover come from `original`, of the same shape."""
-    height, width = result.shape[:2]
-    columns = _positions(width, moved.sx, moved.dx)
-    rows = _positions(height, moved.sy, moved.dy)
-    out = resampled(resampled(result, 1, columns), 0, rows).clamp_(0, 1)
-    bare_columns, bare_rows = _beyond(columns, width), _beyond(rows, height)
-    out[:, bare_columns] = original[:, bare_columns]
-    out[bare_rows] = original[bare_rows]
-    return out
-
-
-def _positions(length: int, scale: float, shift: float) -> torch.Tensor:
-    """Where in the result each px of the original is along one side."""
-    middle = (length - 1) / 2
-    return (torch.arange(length, dtype=torch.float64) - middle) * scale + middle + shift
-
-
-def _beyond(positions: torch.Tensor, length: int) -> torch.Tensor:
-    return (positions < -0.5) | (positions > length - 0.5)
 
 
 def _grey(picture: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -1,21 +1,17 @@
-"""Puts results that came back moved or zoomed into line with their originals, and says how far they were."""
+"""Puts results that came back moved or zoomed into line with their originals, and records how far they were."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from ..core.errors.messages import msg
-from .align import Movement, movement, put_right
+from ..tensors import resampled
+from .registration import Movement, movement
 
 OFF, SHIFT, SHIFT_AND_SCALE = "off", "shift", "shift and scale"
-_NOTICE_PX = 1.0
-"""A result that is moved by more than this, in px of the smaller of the two pictures, is told."""
 _LEAST_PX = 0.1
 """Less than this is the error of the measurement: to move the picture would only soften it."""
-
 _ZOOMED_PX = 0.5
 """A zoom that moves the edges by more than this is named."""
 
@@ -39,7 +35,7 @@ class Alignment:
         if self.moved is None:
             return None
         moved = self.moved
-        return [_rounded(moved.dx, 3), _rounded(moved.dy, 3), round(moved.sx, 5), round(moved.sy, 5)]
+        return [rounded(moved.dx, 3), rounded(moved.dy, 3), round(moved.sx, 5), round(moved.sy, 5)]
 
 
 def aligned(
@@ -76,7 +72,7 @@ def aligned(
     return colours, transparency, alignment
 
 
-def _rounded(px: float, digits: int) -> float:
+def rounded(px: float, digits: int) -> float:
     """Without the sign of a zero."""
     return round(px, digits) + 0.0
 
@@ -92,45 +88,23 @@ def _farthest(moved: Movement, width: int, height: int) -> float:
     return max(across, down)
 
 
-def alignment_notices(results: Sequence[Alignment]) -> list[str]:
-    """What the user should know about the results of a run, in one notice for each kind, however many they are."""
-    noticed = [each for each in results if each.moved is not None and each.farthest > _NOTICE_PX]
-    notices = []
-    for applied in (False, True):
-        these = [each for each in noticed if each.applied is applied]
-        if these:
-            notices.append(_notice(these, len(results), applied))
-    lost = sum(1 for each in results if each.moved is None and each.wanted)
-    if lost:
-        count = "" if len(results) == 1 else msg("alignment.for_some", count=lost, total=len(results))
-        notices.append(msg("alignment.not_measured", count=count))
-    return notices
+def put_right(result: torch.Tensor, original: torch.Tensor, moved: Movement) -> torch.Tensor:
+    """`result` [H, W, C] with its movement undone; edges that it does not cover come from `original`, of the same shape."""
+    height, width = result.shape[:2]
+    columns = _positions(width, moved.sx, moved.dx)
+    rows = _positions(height, moved.sy, moved.dy)
+    out = resampled(resampled(result, 1, columns), 0, rows).clamp_(0, 1)
+    bare_columns, bare_rows = _beyond(columns, width), _beyond(rows, height)
+    out[:, bare_columns] = original[:, bare_columns]
+    out[bare_rows] = original[bare_rows]
+    return out
 
 
-def _notice(these: Sequence[Alignment], total: int, applied: bool) -> str:
-    """One notice about results that came back moved."""
-    worst = max(these, key=lambda each: each.farthest)
-    assert worst.moved is not None
-    zoomed = any(each.is_zoomed for each in these)
-    cure = (
-        msg("alignment.was_put_right")
-        if applied
-        else msg("alignment.set_align", choice=SHIFT_AND_SCALE if zoomed else SHIFT)
-    )
-    if total > 1:
-        return msg("alignment.some_moved", count=len(these), total=total, px=f"{worst.farthest:.1f}", cure=cure)
-    how = _how(worst.moved, zoomed)
-    return msg("alignment.result_moved", how=how, cure=cure)
+def _positions(length: int, scale: float, shift: float) -> torch.Tensor:
+    """Where in the result each px of the original is along one side."""
+    middle = (length - 1) / 2
+    return (torch.arange(length, dtype=torch.float64) - middle) * scale + middle + shift
 
 
-def _how(moved: Movement, zoomed: bool) -> str:
-    """The shift and the zoom that were measured, without what is rounded to nothing."""
-    dx, dy = _rounded(moved.dx, 1), _rounded(moved.dy, 1)
-    by = msg("alignment.shifted_by", dx=f"{dx:.1f}", dy=f"{dy:.1f}") if dx or dy else ""
-    if not zoomed:
-        return by
-    across, down = f"{moved.sx * 100:.1f}", f"{moved.sy * 100:.1f}"
-    to = msg("alignment.zoomed_to", percent=across)
-    if across != down:
-        to = msg("alignment.zoomed_unevenly", across=across, down=down)
-    return msg("alignment.shifted_and_zoomed", shifted=by, zoomed=to) if by else to
+def _beyond(positions: torch.Tensor, length: int) -> torch.Tensor:
+    return (positions < -0.5) | (positions > length - 0.5)
