@@ -117,7 +117,7 @@ class Bench:
             }
         )
 
-    def edit(self, prompt: str, pictures: dict[str, Any], provider: str = "onerouter", config: dict[str, Any] | None = None,
+    def edit(self, prompt: Any, pictures: dict[str, Any], provider: str = "onerouter", config: dict[str, Any] | None = None,
              more: dict[str, Any] | None = None, **inputs: Any) -> Ran:  # fmt: skip
         """One Edit node called "make"; `pictures` maps image_1, ... to links or to input file names."""
         prompt_: dict[str, Any] = {

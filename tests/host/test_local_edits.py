@@ -6,11 +6,12 @@ The double paints green what it may change in the first reference, and moves its
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from pack.tests.host.graph_parts import Graph, Link, references
+from pack.tests.host.graph_parts import Graph, Link, infos, list_of, references
 from pack.tests.host.kit import Bench, Ran, node
 
 GREEN = np.array([0, 255, 0], np.uint8)
@@ -162,6 +163,36 @@ def test_a_moved_result_is_told_and_put_right(bench: Bench, tag: str, region: st
     assert green[1].mean() < green[0].mean() / 2
     for ran in (loose, aligned):
         assert np.array_equal(ran.images()[0][mask == 0], frames[0][mask == 0])
+
+
+@pytest.mark.parametrize("region", ["whole image", "masked region"])
+def test_elements_of_a_list_are_put_right_each_against_its_own_picture(bench: Bench, tag: str, region: str) -> None:
+    """Pictures, masks and prompts as lists: each element comes back moved by another way, and one is refused."""
+    sides, moves = [720, 640, 600, 560], [(3, 4), (-6, 5), (0, 0), (9, -7)]
+    pictures = [scenes(1, side, side, seed=side) for side in sides]
+    masks = [boxes_mask(side, side, (200 + 60 * number, 220, 90, 80)) for number, side in enumerate(sides)]
+    prompts = [f"{tag} [[sim: edited={dx}:{dy}]]" for dx, dy in moves]
+    prompts[2] = f"{tag} [[sim: refuse]]"
+    graph: Graph = {"infos": node("PreviewAny", source=["make", 3])}
+    links = [batch(bench, tag, graph, f"picture_{number}", each) for number, each in enumerate(pictures)]
+    painted = [batch(bench, tag, graph, f"mask_{number}", each[None]) for number, each in enumerate(masks)]
+    ran = bench.edit(
+        list_of(graph, "prompts", prompts),
+        {"image_1": list_of(graph, "pictures", links)},
+        more=graph, mask=list_of(graph, "masks", painted), align="shift", **{**REGION, "region": region},
+    )  # fmt: skip
+    assert ran.status == "success", ran.error
+    found = infos(ran)
+    assert [(info["element"], len(info["images"])) for info in found] == [(1, 1), (2, 1), (3, 0), (4, 1)]
+    assert [json.loads(text)["element"] for text in ran.text("infos")] == [1, 2, 4]
+    for result, number in zip(ran.images(), (0, 1, 3), strict=True):
+        (facts,) = found[number]["images"]
+        factor = facts.get("region", [0, 0, sides[number]])[2] / 1024  # the size of the result
+        assert np.abs(np.subtract(facts["moved"], (*(factor * px for px in moves[number]), 1, 1))).max() < 0.25
+        outside = masks[number] == 0
+        assert np.array_equal(result[outside], pictures[number][0][outside])
+        # In line, the green of the model covers the mask; moved as it came, it would leave a strip of the input.
+        assert (np.abs(result[~outside].astype(int) - GREEN).max(1) <= 30).mean() > 0.95
 
 
 def test_an_edit_without_a_mask_has_no_drift(bench: Bench, tag: str) -> None:
