@@ -12,9 +12,11 @@ the send, and so on until `mark_stored` or `mark_failed`.
     ownership       which rows this process works on;  liveness: whether another process still runs
     image_store     pictures that are here;  results: their bytes on disk;  eviction: the size of that folder
     sidecar         the facts beside the bytes;  rebuild: a new journal from them
-    database        where the journal is kept: sqlite_database, or postgres_database with postgres_address and
-                    postgres_session;  schema: its tables;  running_totals: sums for caps;  queries: reading and updating rows
-    backlog         steps that wait for a server;  shared_limits, shared_results: what machines share;  move: file to server
+    database        where the journal is kept: sqlite_database, or postgres_database with postgres_address, postgres_pooler
+                    and postgres_session
+    schema          its tables;  running_totals: sums for caps;  queries: reading and updating rows
+    backlog         steps that wait for a server;  shared_limits, shared_results: what machines share
+    move            from a file to a server;  moved_journal: what is left in its place
     workflows       the graph that asked, without secrets
     history         lists, sums, export, deletion
     messages        what the user is told about charges without a picture

@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import JournalAway, LedgerFailed
 from ..errors.messages import msg
-from . import schema, shared_results
+from . import postgres_pooler, schema, shared_results
 from .database import BUSY_SECONDS, Database, Rebuild
 from .postgres_address import PostgresAddress
 from .postgres_session import RETURN_SECONDS, PostgresSession
@@ -181,6 +181,8 @@ class PostgresDatabase(Database):
             if self._engine is None:
                 engine = self._create_engine()
                 try:
+                    self._check_pooler(engine)
+                    _set_up(engine)
                     self._prepare_tables(engine)
                 except BaseException:
                     engine.dispose()
@@ -206,7 +208,7 @@ class PostgresDatabase(Database):
                 msg("postgres_database.driver_too_old", version=psycopg.__version__),
                 cure=msg("postgres_database.install_driver", command="pip install -U 'psycopg[binary]'"),
             )
-        engine = create_engine(
+        return create_engine(
             url,
             connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
             pool_size=4,
@@ -215,10 +217,24 @@ class PostgresDatabase(Database):
             hide_parameters=True,
             isolation_level="AUTOCOMMIT",  # `_transaction` begins and ends transactions
         )
-        event.listen(engine, "connect", _prepare)
-        event.listen(engine, "checkout", partial(_check, engine.dialect))
-        event.listen(engine, "checkin", _note_use)
-        return engine
+
+    def _check_pooler(self, engine: Engine) -> None:
+        """Raises LedgerFailed where sessions aren't kept. Nothing is set in a session of somebody else before that."""
+        import psycopg
+
+        words, given = engine.dialect.create_connect_args(self.address.url())
+        named: dict[str, Any] = {**_CONNECT, **given, "autocommit": True}
+        try:
+            # Not by the engine, which begins a transaction in its first connection.
+            with psycopg.connect(*words, **named) as first, psycopg.connect(*words, **named) as second:
+                kept = postgres_pooler.keeps_sessions(first, second)
+        except psycopg.Error as error:
+            raise self.away(DBAPIError("", None, error)) from None
+        if not kept:
+            raise LedgerFailed(
+                msg("postgres_database.pooler_drops_sessions", address=self.address.shown),
+                cure=msg("postgres_database.keep_sessions", source=self.address.source),
+            )
 
     def _prepare_tables(self, engine: Engine) -> None:
         """Upgrades the tables to the newest schema. Raises LedgerFailed where they are of a newer one."""
@@ -267,6 +283,12 @@ def _transaction(connection: Connection) -> Iterator[None]:
         except SQLAlchemyError:
             pass  # the connection has ended, and the transaction with it
         raise
+
+
+def _set_up(engine: Engine) -> None:
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkout", partial(_check, engine.dialect))
+    event.listen(engine, "checkin", _note_use)
 
 
 def _prepare(connection: Any, record: object) -> None:

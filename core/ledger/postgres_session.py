@@ -70,6 +70,7 @@ _SHOW = """
 INSERT INTO worker (id, name, connected) VALUES (%s, %s, extract(epoch FROM clock_timestamp()))
 ON CONFLICT (id) DO UPDATE SET connected = EXCLUDED.connected, missed = 0
 """
+_OWN = "SELECT missed, pg_backend_pid() FROM worker WHERE id = %s"
 _END_EARLIER = f"SELECT pg_terminate_backend(pid) {_LOCKS} AND classid::bigint = %s AND objid::bigint = %s"
 
 
@@ -90,6 +91,8 @@ class PostgresSession:
         """Whether the last try to connect again failed."""
         self._closed = threading.Event()
         self._connection: Connection | None = None
+        self._pid = 0
+        """The server's process that holds the lock."""
         self._connect()
         self._thread = threading.Thread(target=self._run, daemon=True, name="nano-banana-journal")
         self._thread.start()
@@ -159,6 +162,7 @@ class PostgresSession:
             for statement in _KEEPALIVES:
                 connection.execute(statement)
             self._lock(connection)
+            self._pid = int(connection.execute("SELECT pg_backend_pid()").fetchone()[0])
             connection.execute(_SHOW, [self.id, f"{socket.gethostname()}:{os.getpid()}"])
             connection.execute(f"LISTEN {_CHANNEL}")
         except Exception as error:
@@ -184,7 +188,7 @@ class PostgresSession:
                     self._dispatch(notice.payload)
                     if self._closed.is_set():
                         return
-                if connection.execute("SELECT missed FROM worker WHERE id = %s", [self.id]).fetchone() != (0.0,):
+                if connection.execute(_OWN, [self.id]).fetchone() != (0.0, self._pid):
                     raise ConnectionError(msg("postgres_database.did_not_answer"))
             except Exception as error:
                 if not self._closed.is_set():
