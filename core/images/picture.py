@@ -25,6 +25,8 @@ from .decoding import UnreadablePicture as UnreadablePicture
 from .decoding import decode as decode
 from .decoding import measure as measure
 from .header import sniff as sniff
+from .parallel import PixelLimit
+from .webp import WebpFrame, webp_frame
 
 Format = Literal["webp", "png", "jpeg"]
 LOSSLESS: tuple[Format, ...] = ("webp", "png")
@@ -43,7 +45,8 @@ WEBP_SIDE = 16383
 _KEEP_PIXELS = 13 << 20
 """Pixels of a picture up to this many bytes (2048x2048 RGB) stay in memory after the first load."""
 _STRIP_BYTES = 4 << 20
-_ENCODING = threading.Lock()
+_ENCODING = PixelLimit()
+_BY_PILLOW = threading.Lock()
 """One encode at a time: each holds the interpreter for tens of ms at a stretch, several in a row would stall the host."""
 
 
@@ -114,19 +117,19 @@ class Picture:
         key = (format_name, flatten or format_name == "jpeg")
         with self._lock:
             if key not in self._encoded:
-                self._encoded = {
-                    key: Encoded(save(self._image(key[1]), format_name), format_name, self.width, self.height)
-                }
+                with _ENCODING.reserved(self.width * self.height):
+                    data = save(self._source(*key), format_name)
+                self._encoded = {key: Encoded(data, format_name, self.width, self.height)}
                 if self.width * self.height * self.channels > _KEEP_PIXELS:
                     _trim_heap()
             return self._encoded[key]
 
-    def _image(self, flatten: bool) -> Image.Image:
-        """The pixels in Pillow's own memory; ours are let go here, before the encoder wants its share."""
+    def _source(self, format_name: Format, flatten: bool) -> Source:
+        """The pixels in the encoder's own memory; ours are let go here, before the encoder wants its share."""
         pixels = self._read()
         if not self._digest:
             self._digest = pixel_digest(pixels)
-        return Image.fromarray(on_white(pixels) if flatten else pixels)
+        return _source(on_white(pixels) if flatten else pixels, format_name)
 
     def release(self) -> None:
         """Forgets the encoded file; it is made again when it is needed again."""
@@ -181,27 +184,38 @@ def on_white(pixels: Pixels) -> Pixels:
     return ((mixed + 127) // 255).astype(np.uint8)
 
 
+Source = Image.Image | WebpFrame
+"""A picture in the memory of the encoder that writes it."""
+
+
 def encode(pixels: Pixels, format_name: Format) -> bytes:
     """Pixels as a file: WebP and PNG exactly, JPEG at quality 95 without chroma subsampling.
 
     Raises ValueError for WebP with a side above 16383 px.
     """
-    return save(Image.fromarray(np.ascontiguousarray(pixels)), format_name)
+    return save(_source(pixels, format_name), format_name)
 
 
-def save(image: Image.Image, format_name: Format) -> bytes:
-    """`encode` for a picture that is in Pillow's memory already."""
+def _source(pixels: Pixels, format_name: Format) -> Source:
+    frame = webp_frame(pixels) if format_name == "webp" and max(pixels.shape[:2]) <= WEBP_SIDE else None
+    return frame or Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def save(source: Source, format_name: Format) -> bytes:
+    """`encode` for a picture that is in the encoder's memory already."""
+    if isinstance(source, WebpFrame):
+        return source.encoded()
     out = io.BytesIO()
-    with _ENCODING:
+    with _BY_PILLOW:
         if format_name == "webp":
-            if max(image.size) > WEBP_SIDE:
+            if max(source.size) > WEBP_SIDE:
                 raise ValueError(f"WebP holds sides up to {WEBP_SIDE} px")
             # method 0, quality 0: the fastest search. exact keeps the colours under transparent pixels.
-            image.save(out, "WEBP", lossless=True, quality=0, method=0, exact=True)
+            source.save(out, "WEBP", lossless=True, quality=0, method=0, exact=True)
         elif format_name == "png":
-            image.save(out, "PNG", compress_level=1)
+            source.save(out, "PNG", compress_level=1)
         else:
-            image.save(out, "JPEG", quality=95, subsampling=0)
+            source.save(out, "JPEG", quality=95, subsampling=0)
     return out.getvalue()
 
 

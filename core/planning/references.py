@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from ..errors import Impossible
 from ..errors.messages import msg
+from ..images.parallel import on_all_cores
 from ..images.picture import WEBP_SIDE, Encoded, Format, Picture
 from ..providers.spec import ProviderSpec
 
@@ -27,10 +28,11 @@ def encode_references(
         notices.append(msg("references.provider_takes_no_transparency", provider=spec.label))
     if reference_format == "jpeg" and any(picture.has_alpha for picture in pictures):
         notices.append(msg("references.jpeg_has_no_transparency"))
-    files = [
-        picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
-        for picture in pictures
-    ]
+
+    def encode(picture: Picture) -> Encoded:
+        return picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
+
+    files = on_all_cores(encode, pictures)
     for index in _to_shrink(files, spec):
         number = msg("references.number", number=index + 1)
         if reference_format == "lossless":
