@@ -53,6 +53,8 @@ class Estimate:
     delivery: Delivery
     usd_now_each: float | None
     """What a picture would cost at once, where it is ordered; else its expected price."""
+    usd_batch_each: float | None
+    """What a picture would cost as part of an order; None where the provider takes none, or the price isn't known."""
     counted_source: str
     """Where `usd_counted_each` comes from; "" where it is the price, or the price isn't known."""
     notices: tuple[str, ...]
@@ -90,6 +92,7 @@ def estimate(
     price = target.model.price
     priced = [each.usd for each in resolved]
     known = None if target.override or None in priced else max((usd for usd in priced if usd is not None), default=None)
+    now = None if known is None else known / resolved[0].price_share
     counted = max(each.counted_usd for each in resolved)
     notices = [notice for each in resolved for notice in each.notices]
     if not pixels:
@@ -109,21 +112,11 @@ def estimate(
         price.dated if price and known is not None else "",
         coming,
         resolved[0].delivery,
-        None if known is None else known / resolved[0].price_share,
+        now,
+        now * target.spec.batch.price_share if now is not None and target.spec.batch else None,
         price.counted_source if price and known is not None and counted > known else "",
         tuple(dict.fromkeys([*plan.notices, *notices])),
-        tuple(
-            _sends(
-                target,
-                (engine.api_variant(target), engine.learned_variants(target)),
-                resolved,
-                requests,
-                missing,
-                wants_drafts,
-            )
-        )
-        if sends
-        else (),
+        tuple(_sends(engine, target, resolved, requests, missing, wants_drafts)) if sends else (),
     )
 
 
@@ -193,8 +186,8 @@ def _missing(engine: Engine, plan: Plan, requests: Sequence[Request]) -> tuple[l
 
 
 def _sends(
+    engine: Engine,
     target: Target,
-    learned: tuple[str, Mapping[str, str]],
     resolved: Sequence[ResolvedRequest],
     requests: Sequence[Request],
     missing: list[Slot] | None,
@@ -202,6 +195,7 @@ def _sends(
 ) -> list[dict[str, Any]]:
     by_frame = {request.frame: (each, request) for each, request in zip(resolved, requests, strict=True)}
     slots = [slot for request in requests for slot in request.slots()] if missing is None else missing
+    learned = (engine.api_variant(target), engine.learned_variants(target))
     calls = batches(slots, lambda frame: by_frame[frame][0].capabilities.max_count)
     return [_shown(target, learned, *by_frame[batch[0].frame], batch, wants_drafts) for batch in calls]
 

@@ -242,6 +242,7 @@ def _estimate_facts(found: Estimate) -> dict[str, Any]:
         "delivery": found.delivery,
         "ordered": found.ordered,
         "usd_now_each": found.usd_now_each,
+        "usd_batch_each": found.usd_batch_each,
         "notices": list(found.notices),
         "sends": list(found.sends),
     }

@@ -2,7 +2,7 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { failureNote } from "./failure_note.mjs";
-import { hideProgress, showProgress, showRunNotes } from "./node_footer.mjs";
+import { hideProgress, markEarlier, showProgress, showRunNotes } from "./node_footer.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { runNotes } from "./run_note.mjs";
 import { followQueued, runEnded } from "./run_signature.mjs";
@@ -11,7 +11,7 @@ import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toasting.mjs";
-import { showPreviews } from "./result_previews.mjs";
+import { hasPicture, showPreviews } from "./result_previews.mjs";
 import { rememberSizes } from "./true_sizes.mjs";
 import { t } from "./i18n.mjs";
 import { learnMessages, localized, localizedText } from "./messages.mjs";
@@ -30,6 +30,9 @@ const stages = new Map();
  */
 const failures = new Map();
 
+/** Paths of the nodes of which the host has shown a picture in this run. */
+const shown = new Set();
+
 /** Errors after which the providers are asked for again: what is known of a key has changed. */
 const KEY_STATE_ERRORS = ["key", "account", "credit", "quota"];
 
@@ -40,11 +43,13 @@ export function followExecution({ resultsChanged }) {
     cached = new Set();
     stages.clear();
     failures.clear();
+    shown.clear();
     for (const { node } of ourNodes()) {
       rememberSizes(node, []);
       hideProgress(node);
     }
   });
+  api.addEventListener("b_preview_with_metadata", ({ detail }) => shown.add(String(detail.nodeId)));
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
     for (const id of cached) {
@@ -52,6 +57,7 @@ export function followExecution({ resultsChanged }) {
       if (!node || !isImageNode(node)) continue;
       runEnded(node, detail.prompt_id, id);
       showRunNotes(node, [{ text: t("run.cached"), tone: "good" }]);
+      markEarlier(node, false);
     }
   });
   api.addEventListener("executed", ({ detail }) => {
@@ -63,6 +69,7 @@ export function followExecution({ resultsChanged }) {
     const infos = texts.map((text) => localized(JSON.parse(text)));
     rememberSizes(node, infos.flatMap((info) => info.images));
     showPreviews(node, output);
+    markEarlier(node, !infos.some((info) => info.images.length) && isEarlier(node, detail.node));
     if (!cached.has(String(detail.node))) {
       if (infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, detail.prompt_id, String(detail.node));
       showRunNotes(node, runNotes(node, infos, follow(node, resultsChanged)));
@@ -80,6 +87,7 @@ export function followExecution({ resultsChanged }) {
       ? eventNote(node, known, follow(node, resultsChanged))
       : { text: "", title: localizedText(detail.exception_message.trim()), tone: /** @type {"bad"} */ ("bad") };
     showRunNotes(node, [note]);
+    markEarlier(node, isEarlier(node, detail.node_id));
     resultsChanged();
     scheduleEstimates();
   });
@@ -91,6 +99,7 @@ export function followExecution({ resultsChanged }) {
     stages.set(String(id), stage);
     rememberSizes(node, sizes ?? []);
     showProgress(node, { who, text: localized(text, messages) });
+    markEarlier(node, false);
   });
   for (const name of ["execution_success", "execution_interrupted"]) {
     api.addEventListener(/** @type {"execution_success"} */ (name), () => {
@@ -103,7 +112,10 @@ export function followExecution({ resultsChanged }) {
     learnMessages(detail.messages);
     const text = localizedText(String(detail.text));
     const node = nodeByPath(detail.node);
-    if (node) showRunNotes(node, [{ text, tone: "warn" }]);
+    if (node) {
+      showRunNotes(node, [{ text, tone: "warn" }]);
+      markEarlier(node, isEarlier(node, detail.node));
+    }
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
@@ -114,6 +126,9 @@ export function followExecution({ resultsChanged }) {
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);
 }
+
+/** Whether what a node shows was there before this run. @param {Comfy.Node} node @param {string | number} path */
+const isEarlier = (node, path) => hasPicture(node) && !shown.has(String(path));
 
 /**
  * What a node says of a failure that is one of ours.

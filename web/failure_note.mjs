@@ -1,6 +1,6 @@
 /** What a node says of a failure: what happened, what it cost, what can be done; the rest is folded. */
-import { app } from "/scripts/app.js";
 import { problemActions } from "./problem_actions.mjs";
+import { runOnly } from "./results/pay_again.mjs";
 import { ask } from "./server.mjs";
 import { unresolvedActions } from "./unresolved.mjs";
 import { money, t } from "./i18n.mjs";
@@ -76,7 +76,7 @@ function actionsOf(node, { failed, kind, asked, reread, settled }) {
         ids: doubtful.map((each) => String(each.id)),
         provider: doubtful[0]?.provider ?? asked,
         usd: sumOf(doubtful) || null,
-        payAgain: () => app.queuePrompt(0, 1),
+        payAgain: runOnly,
         withdrawn: () => settled(t("unresolved.withdrawn")),
       }),
     );

@@ -12,25 +12,42 @@ const TITLE = 40;
 const MOST = 60;
 
 /**
- * A place beside a node: to its left, above, below or to its right, in the column to its left, else anywhere in view.
+ * A place beside a node: in the column on that side of it where one is free and in view, or can be brought into view together with
+ * the node; else below it or above it; else anywhere in view that is free.
  * @param {Comfy.Node} node @param {Size} size
- * @param {"around" | "left"} [side] "left": in the column to its left before anywhere else, as what feeds it one by one.
+ * @param {"left" | "right"} [side] Where the links go: what feeds a node is to its left.
  * @returns {Position}
  */
-export function freePlaceBeside(node, [width, height], side = "around") {
+export function freePlaceBeside(node, size, side = "left") {
   const [x, y] = node.pos;
+  const [width, height] = size;
+  const columnX = side === "left" ? x - width - GAP : x + node.size[0] + GAP;
+  const isFreeThere = (/** @type {Position} */ place) => isFree(node.graph, place, size, node);
+  const column = Array.from({ length: MOST }, (_, index) => /** @type {Position} */ ([columnX, y + index * GAP])).filter(isFreeThere);
   /** @type {Position[]} */
-  const around = [
-    [x - width - GAP, y],
-    [x, y - height - GAP],
-    [x, y + node.size[1] + GAP],
-    [x + node.size[0] + GAP, y],
-  ];
-  const column = Array.from({ length: MOST }, (_, index) => /** @type {Position} */ ([x - width - GAP, y + index * GAP]));
-  const visible = view();
-  const places = [...(side === "left" ? [...column, ...around] : [...around, ...column]), ...cornersOf(visible, [width, height])];
-  const free = places.filter((place) => isFree(node.graph, place, [width, height]));
-  return free.find((place) => isIn(visible, place, [width, height])) ?? free[0] ?? [x - width - GAP, y];
+  const others = [[x, y + node.size[1] + GAP + TITLE], [x, y - height - GAP], ...cornersOf(view(), size)];
+  const found = column.find((place) => isIn(view(), place, size));
+  if (found) return found;
+  const [first] = column;
+  if (first && bringIntoView(node, first, size)) return first;
+  return others.filter(isFreeThere).find((place) => isIn(view(), place, size)) ?? first ?? [columnX, y + MOST * GAP];
+}
+
+/**
+ * Moves the canvas sideways so far that a place at the side of a node is in view. Does nothing where that would take the node out
+ * of view.
+ * @param {Comfy.Node} node @param {Position} place @param {Size} size @returns {boolean} Whether it is in view.
+ */
+function bringIntoView(node, [x, y], [width, height]) {
+  const [left, top, viewWidth, viewHeight] = view();
+  const [from, to] = [Math.min(x, node.pos[0]), Math.max(x + width, node.pos[0] + node.size[0])];
+  const isInRows = y - TITLE >= top && y + height <= top + viewHeight;
+  if (!isInRows || to - from + GAP > viewWidth || node.pos[0] + node.size[0] < left || node.pos[0] > left + viewWidth) return false;
+  const ds = app.canvas?.ds;
+  if (!ds) return false;
+  ds.offset[0] += from < left ? left - from + GAP / 2 : -(to - left - viewWidth + GAP / 2);
+  app.canvas.setDirty?.(true, true);
+  return true;
 }
 
 /**
@@ -77,10 +94,15 @@ function isIn([left, top, viewWidth, viewHeight], [x, y], [width, height]) {
   return x >= left && y - TITLE >= top && x + width <= left + viewWidth && y + height <= top + viewHeight;
 }
 
-/** Whether no node stands there. @param {any} graph @param {Position} place @param {Size} size */
-function isFree(graph, [x, y], [width, height]) {
-  return (graph?.nodes ?? []).every(
-    (/** @type {any} */ each) =>
-      x + width < each.pos[0] || each.pos[0] + each.size[0] < x || y + height < each.pos[1] - TITLE || each.pos[1] + each.size[1] < y - TITLE,
-  );
+/**
+ * Whether no node and no group stands there. A group that the node beside it is in counts as free.
+ * @param {any} graph @param {Position} place @param {Size} size @param {Comfy.Node} [beside]
+ */
+function isFree(graph, [x, y], [width, height], beside) {
+  const isClear = (/** @type {any} */ { pos, size }, /** @type {number} */ title) =>
+    x + width < pos[0] || pos[0] + size[0] < x || y + height < pos[1] - title || pos[1] + size[1] < y - TITLE;
+  const isAround = (/** @type {any} */ { pos, size }) =>
+    beside && beside.pos[0] >= pos[0] && beside.pos[0] < pos[0] + size[0] && beside.pos[1] >= pos[1] && beside.pos[1] < pos[1] + size[1];
+  const groups = (graph?.groups ?? []).filter((/** @type {any} */ each) => !isAround(each));
+  return (graph?.nodes ?? []).every((/** @type {any} */ each) => isClear(each, TITLE)) && groups.every((/** @type {any} */ each) => isClear(each, 0));
 }

@@ -33,6 +33,11 @@ export const isConfig = (node) => node.comfyClass === CONFIG && isThisPacks(node
 /** @param {Comfy.Node} node */
 export const isOurs = (node) => isImageNode(node) || isConfig(node);
 
+/** Whether a node is left out of a run, with all that needs it. @param {{ mode?: number }} node */
+export const isMuted = (node) => node.mode === NEVER;
+/** Whether a node itself runs. @param {{ mode?: number }} node */
+export const isActive = (node) => !isMuted(node) && node.mode !== BYPASSED;
+
 /** The graph on the canvas: the root, or the subgraph that is open. @returns {Graph} */
 export const openGraph = () => app.canvas?.graph ?? app.rootGraph ?? app.graph;
 
@@ -144,7 +149,7 @@ export function asOneUndoStep(work) {
   try {
     work();
   } finally {
-    app.canvas?.emitAfterChange();
+    endUndoStep();
   }
 }
 
@@ -154,8 +159,14 @@ export async function asOneUndoStepAsync(work) {
   try {
     await work();
   } finally {
-    app.canvas?.emitAfterChange();
+    endUndoStep();
   }
+}
+
+/** The order in which nodes run is saved as well: found out at the next run, it would be a step of its own. */
+function endUndoStep() {
+  openGraph()?.updateExecutionOrder?.();
+  app.canvas?.emitAfterChange();
 }
 
 /** @param {Graph} graph @param {number | null | undefined} id @returns {Graph | undefined} A link. */
@@ -179,7 +190,7 @@ function followLink(graph, id, depthLeft) {
   if (!link) return undefined;
   if (Number(link.origin_id) === SUBGRAPH_INPUT) return sourceOutsideSubgraph(graph, link.origin_slot, depthLeft - 1);
   const node = graph.getNodeById(link.origin_id);
-  if (!node || node.mode === NEVER) return undefined;
+  if (!node || isMuted(node)) return undefined;
   if (node.mode === BYPASSED) return followLink(graph, bypassedInput(node, link.origin_slot)?.link, depthLeft - 1);
   if (node.subgraph) return sourceInsideSubgraph(node.subgraph, link.origin_slot, depthLeft - 1);
   if (node.type === "Reroute") return followLink(graph, node.inputs?.[0]?.link, depthLeft - 1);

@@ -6,20 +6,22 @@ import { button, el } from "./dom.mjs";
 import { forwardCanvasEvents } from "./canvas_events.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { addFooterWidget } from "./footer_size.mjs";
-import { isImageNode, valueOf } from "./graph.mjs";
+import { asOneUndoStep, isImageNode, setWidget, valueOf } from "./graph.mjs";
 import { noteElement, noteKey } from "./note_element.mjs";
 import { notesFor } from "./node_notes.mjs";
 import { addPriceBadge, showPriceBadge } from "./price_badge.mjs";
 import { hideHostProgress, progressLine } from "./progress_line.mjs";
-import { priceText, runPrice, variationPrice, whoText } from "./price_text.mjs";
+import { otherDelivery, priceText, runPrice, variationPrice, whoText } from "./price_text.mjs";
 import { numberedReferences, referencesList, referencesText } from "./references.mjs";
 import { money, t } from "./i18n.mjs";
 
 /** @typedef {import("./node_notes.mjs").Note} Note */
 /**
- * @typedef {{ who: HTMLElement, price: HTMLElement, choice: HTMLElement, variation: HTMLElement }} Run What a node that makes
- *   pictures has: the line with what will be used, which opens the picker, and the button for a new variation.
+ * @typedef {{ who: HTMLElement, price: HTMLElement, choice: HTMLElement, delivery: HTMLElement, variation: HTMLElement }} Run What a
+ *   node that makes pictures has: the line with what will be used, which opens the picker, and the buttons for the other delivery
+ *   and for a new variation.
  * @typedef {{ run: Run | null, pictures: HTMLElement, picturesShown: string, progress: HTMLElement, notes: HTMLElement, shown: string,
+ *   earlier: HTMLElement,
  *   estimate: import("./server.mjs").Estimate | null, last: Note[] }} Footer
  */
 
@@ -35,6 +37,7 @@ export function addFooter(node) {
   const progress = el("div", { class: "nb-progress", hidden: true }); // changes each second: no live region
   const notes = el("div", { class: "nb-notes", role: "status" });
   const pictures = el("div", { class: "nb-pictures" });
+  const earlier = el("div", { class: "nb-earlier nb-quiet", hidden: true }, t("earlier.picture"));
   const run = isImageNode(node) ? runRow(node) : null;
   const keys = () =>
     button(t("keys.button"), () => footerActions.openSettings(String(valueOf(node, "provider") ?? "")), { title: t("keys.title") });
@@ -42,13 +45,14 @@ export function addFooter(node) {
     "div",
     { class: "nb-footer" },
     run?.choice,
-    el("div", { class: "nb-row" }, el("span", { class: "nb-space" }), run ? run.variation : keys()),
+    el("div", { class: "nb-row" }, run?.delivery, el("span", { class: "nb-space" }), run ? run.variation : keys()),
     pictures,
     progress,
     notes,
+    earlier,
   );
   const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
-  footers.set(node, { run, pictures, picturesShown: "", progress, notes, shown: "", estimate: null, last: [] });
+  footers.set(node, { run, pictures, picturesShown: "", progress, notes, earlier, shown: "", estimate: null, last: [] });
   addFooterWidget(node, root, inner);
   if (run) addPriceBadge(node);
 }
@@ -59,8 +63,13 @@ function runRow(node) {
   const price = el("span", { class: "nb-price" });
   const choice = button("", () => footerActions.openPicker(node), { class: "nb-choice", title: t("price.title") });
   choice.append(who, price);
+  const change = () => {
+    const other = otherDelivery(node, footers.get(node)?.estimate ?? null);
+    if (other) asOneUndoStep(() => setWidget(node, "delivery", other.delivery));
+  };
+  const delivery = button("", change, { class: "nb-link nb-delivery", title: t("delivery.title"), hidden: true });
   const variation = button(t("variation.button"), () => footerActions.newVariation(node), { title: t("variation.title") });
-  return { who, price, choice, variation };
+  return { who, price, choice, delivery, variation };
 }
 
 /** @param {Comfy.Node} node @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] There is none. */
@@ -73,7 +82,7 @@ export function showEstimate(node, estimate, why) {
 }
 
 /** @param {Comfy.Node} node @param {Run} run @param {import("./server.mjs").Estimate | null} estimate @param {string} [why] */
-function drawRun(node, { who, price, choice, variation }, estimate, why) {
+function drawRun(node, { who, price, choice, delivery, variation }, estimate, why) {
   const [text, tone] = why ? [t("price.unknown"), "plain"] : priceText(node, estimate);
   who.textContent = whoText(node, estimate);
   price.textContent = text;
@@ -81,6 +90,9 @@ function drawRun(node, { who, price, choice, variation }, estimate, why) {
   const unknown = estimate && !estimate.problem && estimate.usd_each === null;
   price.title = why ?? (unknown ? t("price.counts", { usd: money(estimate.usd_counted) }) : t("price.title"));
   choice.setAttribute("aria-label", t("choice.label", { what: [who.textContent, text].filter(Boolean).join(" · ") }));
+  const other = otherDelivery(node, estimate);
+  delivery.textContent = other?.text ?? "";
+  delivery.hidden = !other;
   variation.textContent = [t("variation.button"), variationPrice(estimate)].filter(Boolean).join(" · ");
   showPriceBadge(node, runPrice(node, estimate));
 }
@@ -108,6 +120,15 @@ export function showRunNotes(node, notes) {
   footer.progress.hidden = true;
   footer.last = notes;
   draw(node, footer);
+}
+
+/**
+ * Says of the pictures below the footer that they are of an earlier run, or takes that away.
+ * @param {Comfy.Node} node @param {boolean} earlier
+ */
+export function markEarlier(node, earlier) {
+  const footer = footers.get(node);
+  if (footer) footer.earlier.hidden = !earlier;
 }
 
 /** Draws a footer again, after the providers have changed. @param {Comfy.Node} node */

@@ -1,6 +1,7 @@
 /** What a node says below its widgets before a run, and what remains of it beside the outcome of the last run. */
 import { button } from "./dom.mjs";
 import { chosenProvider, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
+import { footerActions } from "./footer_actions.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
 import { firstActions, problemActions } from "./problem_actions.mjs";
@@ -120,8 +121,9 @@ function configNote(node) {
   const provider = providerStore.provider(name);
   if (!provider) return { text: t("config.unknown", { provider: name }), tone: "warn", actions: problemActions(node, "config") };
   if (provider.local) {
-    const mine = { text: t("action.use_mine"), work: () => useMyProvider(node) };
-    return { text: t("config.offline"), tone: "plain", actions: usableOthers("").length ? [mine] : [] };
+    // Without a key the picker leads to one.
+    const use = () => (usableOthers("").length ? useMyProvider(node) : footerActions.openPicker(node));
+    return { text: t("config.offline"), tone: "plain", actions: [{ text: t("action.use_mine"), work: use }] };
   }
   return keyNote(node, provider, profile);
 }

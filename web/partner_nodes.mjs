@@ -2,6 +2,7 @@
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, setWidget, widgetOf } from "./graph.mjs";
+import { configRoom } from "./provider_choice.mjs";
 import { toast } from "./toasting.mjs";
 import { t } from "./i18n.mjs";
 
@@ -53,7 +54,7 @@ async function replace(node) {
   for (const feed of feeds) if (!images.includes(feed)) await connect(feed, made, lastPart(feed.name));
   moveOutputs(node, made);
   await remove(node);
-  config.pos = freePlaceBeside(made, config.size);
+  config.pos = freePlaceBeside(made, configRoom(config));
   graph.add(config);
   setWidget(config, "model", modelOf(node));
   config.connect(0, made, slotOf(made, "provider"));

@@ -1,5 +1,5 @@
 /** What a node will use and what its next run costs, in a few words. */
-import { configOf, hasLink, valueOf } from "./graph.mjs";
+import { configOf, governing, hasLink, valueOf } from "./graph.mjs";
 import { lacksKey } from "./node_notes.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { isUnchanged } from "./run_signature.mjs";
@@ -42,13 +42,22 @@ export function priceText(node, estimate) {
   const price = missing > 1 || about ? `${about}${missing} × ${each}` : each;
   const parts = [size, estimate.elements === null ? t("price.per_element", { price }) : price];
   if (stored) parts.push(t("price.some_stored", { n: stored }));
-  if (estimate.delivery === "batch") parts.push(halfPrice(estimate, missing));
+  if (estimate.delivery === "batch") parts.push(t("price.batch"));
   return [parts.join(" · "), "plain"];
 }
 
-/** Beside the price of an order: what the same pictures cost at once. @param {Estimate} estimate @param {number} pictures */
-function halfPrice({ usd_now_each: now }, pictures) {
-  return typeof now === "number" ? t("price.batch", { now: money(now * pictures) }) : t("price.batch_unknown");
+/**
+ * The other delivery that a node's provider has: at half the price by tomorrow, or at once; undefined where there is no choice.
+ * @param {Comfy.Node} node @param {Estimate | null} estimate
+ * @returns {{ delivery: "now" | "batch", text: string } | undefined}
+ */
+export function otherDelivery(node, estimate) {
+  if (!estimate?.provider || typeof estimate.usd_batch_each !== "number" || !governing(node, "delivery").widget) return undefined;
+  const missing = (estimate.pictures ?? 1) - (estimate.stored ?? 0);
+  if (missing <= 0 || isUnchanged(node)) return undefined;
+  const priceAt = (/** @type {number | null | undefined} */ each) => ({ price: amount({ ...estimate, usd_each: each ?? null }, missing) });
+  if (estimate.delivery === "batch") return { delivery: "now", text: t("delivery.now", priceAt(estimate.usd_now_each)) };
+  return { delivery: "batch", text: t("delivery.batch", priceAt(estimate.usd_batch_each)) };
 }
 
 /** The price of the next run alone; "" where it isn't known who will be asked. @param {Comfy.Node} node @param {Estimate | null} estimate */

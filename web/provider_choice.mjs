@@ -3,6 +3,8 @@ import { freePlaceBeside } from "./free_place.mjs";
 import { CONFIG, asOneUndoStep, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
 
+const CONFIG_HEIGHT = 260;
+
 /** The ProviderConfig of a node, made and connected where there is none. @param {Comfy.Node} node */
 function findOrAddConfig(node) {
   if (isConfig(node)) return node;
@@ -11,7 +13,7 @@ function findOrAddConfig(node) {
   const LiteGraph = /** @type {any} */ (window).LiteGraph;
   const made = LiteGraph?.createNode?.(CONFIG);
   if (!made || !isConfig(made) || !node.graph) return undefined;
-  made.pos = freePlaceBeside(node, made.size);
+  made.pos = freePlaceBeside(node, configRoom(made));
   node.graph.add(made);
   made.connect(
     0,
@@ -20,6 +22,12 @@ function findOrAddConfig(node) {
   );
   return /** @type {Comfy.Node} */ (made);
 }
+
+/**
+ * The room of a ProviderConfig with what it says below its widgets, which it gets after it is placed.
+ * @param {{ size: ArrayLike<number> }} made @returns {[number, number]}
+ */
+export const configRoom = ({ size }) => [Number(size[0]), Math.max(Number(size[1]), CONFIG_HEIGHT)];
 
 /** @param {Comfy.Node} node @param {string} provider @param {string} [model] */
 export function addProvider(node, provider, model) {

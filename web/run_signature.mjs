@@ -12,18 +12,34 @@ const queued = new Map();
 /** The signature of the last run that gave all pictures. @type {WeakMap<Comfy.Node, string>} */
 const complete = new WeakMap();
 
+/** Whether what is queued right now is not what is on the canvas. */
+let recorded = false;
+
 /** Remembers what every run was queued with: widgets may change while it runs, a seed right after it was queued. */
 export function followQueued() {
   const queuePrompt = /** @type {(...given: any[]) => Promise<any>} */ (api.queuePrompt.bind(api));
   // Not awaited here: an error of the host would name this file in its stack.
   api.queuePrompt = /** @type {any} */ (
     (/** @type {any[]} */ ...given) => {
-      const signatures = new Map(ourNodes().flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
+      const signatures = new Map((recorded ? [] : ourNodes()).flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
       const answer = queuePrompt(...given);
       answer.then((found) => remember(found?.prompt_id, signatures), () => undefined);
       return answer;
     }
   );
+}
+
+/**
+ * Queues a prompt that was kept from an earlier run: its values may be others than those on the canvas now.
+ * @param {{ output: Comfy.Prompt, workflow: Comfy.Workflow | undefined }} prompt @returns {Promise<unknown>}
+ */
+export function queueRecorded(prompt) {
+  recorded = true;
+  try {
+    return /** @type {any} */ (api).queuePrompt(0, prompt);
+  } finally {
+    recorded = false;
+  }
 }
 
 /** @param {unknown} prompt Its id. @param {Map<string, string>} signatures */

@@ -29,7 +29,7 @@ import { localized, translatesMessages } from "./messages.mjs";
  * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,
  *   usd_counted_each?: number, usd_counted?: number, price_source?: string, price_dated?: string, counted_source?: string,
- *   delivery?: "now" | "batch", ordered?: number, usd_now_each?: number | null,
+ *   delivery?: "now" | "batch", ordered?: number, usd_now_each?: number | null, usd_batch_each?: number | null,
  *   notices?: string[], sends?: Sent[],
  *   references?: Reference[], sure?: boolean, frames_known?: boolean, everywhere?: Elsewhere[],
  *   elements?: import("./linked_lists.mjs").Length }} Estimate `elements` is added by the page.

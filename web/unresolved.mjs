@@ -1,6 +1,7 @@
 /** What a person can do about requests that may have been charged: on the node and in the results panel alike. */
 import { confirmDialog } from "./dialog.mjs";
 import { providerStore } from "./provider_store.mjs";
+import { agreedPart } from "./results/pay_again.mjs";
 import { ask } from "./server.mjs";
 import { money, t } from "./i18n.mjs";
 
@@ -12,23 +13,22 @@ import { money, t } from "./i18n.mjs";
  * @param {string[]} facts.ids Of the pictures, as the results have them.
  * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
- * @param {() => unknown} [facts.prepare] Done before the server is told of the agreement: where it fails, or gives null, nothing is agreed to.
- * @param {(prepared: any) => unknown} facts.payAgain Runs what asks for the pictures; called once the server knows of the agreement.
+ * @param {(part: import("./results/pay_again.mjs").Part) => unknown} facts.payAgain Runs the part of their workflow that they need;
+ *   called once the server knows of the agreement.
  * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
- * @param {string} [facts.payAgainTitle] What paying again runs, where that is not the workflow on the canvas.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
  * @returns {Action[]}
  */
-export function unresolvedActions({ ids, provider, usd, prepare, payAgain, payAgainTitle, askedAgain = false, withdrawn }) {
+export function unresolvedActions({ ids, provider, usd, payAgain, askedAgain = false, withdrawn }) {
   const page = providerStore.provider(provider);
   const again = {
     text: t("unresolved.pay_again", { usd: money(usd) }),
-    title: payAgainTitle ?? t("unresolved.pay_again_title"),
+    title: t("results.pay_again_title"),
     work: async () => {
-      const prepared = await prepare?.();
-      if (prepared === null) return;
+      const part = await agreedPart(ids); // where it fails, or is not agreed to, the server is told nothing
+      if (!part) return;
       await ask("/results/pay_again", { method: "POST", body: { ids } });
-      await payAgain(prepared);
+      await payAgain(part);
     },
   };
   /** @type {Action[]} */

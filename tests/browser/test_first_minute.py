@@ -25,6 +25,31 @@ NEW = """(prompt) => {
     node.connect(0, preview, 0);
     node.widgets.find((each) => each.name === 'prompt').value = prompt;
 }"""
+LONE = """(prompt) => {
+    const graph = window.app.graph;
+    graph.clear();
+    window.app.canvas.ds.offset = [0, 0];
+    const node = window.LiteGraph.createNode('NanoBananaGenerate');
+    node.pos = [120, 160];
+    graph.add(node);
+    node.widgets.find((each) => each.name === 'prompt').value = prompt;
+    window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+"""A node without anything before or behind it, at the left edge of the view."""
+BESIDE = """(kind) => {
+    const { graph, canvas } = window.app;
+    const box = ({ pos, size }) => [pos[0], pos[1] - 30, pos[0] + size[0], pos[1] + size[1]];
+    const all = graph.nodes.map(box);
+    const overlap = all.some((one, at) => all.some(
+        (other, to) => at < to && one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3]));
+    const [node, maker] = [kind, 'NanoBananaGenerate'].map((type) => graph.nodes.find((each) => each.type === type));
+    const [one, other] = [box(node), box(maker)];
+    const [left, top, width, height] = canvas.ds.visible_area;
+    const seen = one[0] >= left && one[1] >= top && one[2] <= left + width && one[3] <= top + height;
+    return { side: one[2] <= other[0] ? 'left' : one[0] >= other[2] ? 'right' : '', seen, overlap };
+}"""
+"""Where a node stands beside the one that makes pictures."""
+KINDS = "() => window.app.graph.nodes.map((node) => node.type).sort().join()"
 COUNT_CLICKS = """() => {
     window.clicks = 0;
     window.addEventListener('click', (event) => { if (event.isTrusted && event.detail > 0) window.clicks += 1; }, true);
@@ -79,6 +104,32 @@ def test_the_first_offline_picture_takes_three_clicks(canvas: Callable[..., Any]
     nothing_is_red(page)
     assert page.page.evaluate("() => window.clicks") == 2, "with the one that adds the node, three"
     page.shoot("first-offline-picture")
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_pictures_that_go_nowhere_get_a_preview(canvas: Callable[..., Any], keyless: Host, vue: bool) -> None:
+    """By Run and by New variation, beside the node; Undo takes it away. What feeds the node is to its left."""
+    page = canvas(vue=vue, on=keyless)
+    page.page.wait_for_function("() => window.app.extensionManager.workflow.activeWorkflow?.changeTracker")
+    page.page.evaluate(LONE, f"A bittern, {page.look}")
+    page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
+    expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
+    page.settle()
+    assert page.page.evaluate(BESIDE, "ProviderConfig") == {"side": "left", "seen": True, "overlap": False}
+    for press in (run_button(page), page.page.get_by_role("button", name="New variation")):
+        entry = page.queue(press=press.click)
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+        expect(page.page.locator(".p-toast-message").filter(has_text="Preview Image added").last).to_be_visible()
+        page.settle()
+        assert page.page.evaluate(BESIDE, "PreviewImage") == {"side": "right", "seen": True, "overlap": False}
+        page.shoot("preview-added")
+        page.command("Comfy.Undo")
+        if "PreviewImage" in page.page.evaluate(
+            KINDS
+        ):  # the host may have counted its drawing of the picture as a step
+            page.command("Comfy.Undo")
+        assert page.page.evaluate(KINDS) == "NanoBananaGenerate,ProviderConfig"
     assert page.complaints == []
 
 

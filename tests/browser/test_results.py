@@ -395,15 +395,19 @@ def google(host: Host, doubles: Any) -> Iterator[Any]:
 def test_an_order_is_priced_shown_and_cancelled(
     canvas: Callable[..., Any], host: Host, vue: bool, light: bool, locale: str
 ) -> None:
-    """Half the price beside the whole one, on the node that it is out, in the panel a row that cancels it."""
+    """Half the price beside the whole one, with a click; on the node that it is out, in the panel a row that cancels it."""
     words = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
     page, prompt = canvas(vue, light, locale), f"A wren to come, {locale}"
     load(page, prompt, "google")
-    page.choose("NanoBananaGenerate", "delivery", "batch")
+    other = page.page.locator(".nb-delivery").locator("visible=true")
+    expect(other).to_have_text(words["delivery.batch"].replace("{price}", "$0.0168"))
+    page.shoot("order-offered")
+    other.click()
+    expect(other).to_have_text(words["delivery.now"].replace("{price}", "$0.0336"))
+    assert page.widget("NanoBananaGenerate", "delivery")["value"] == "batch"
     price = page.page.locator(".nb-price").first
-    expect(price).to_contain_text(words["price.batch"].partition("{")[0])
+    expect(price).to_contain_text(words["price.batch"])
     expect(price).to_contain_text("$0.0168")
-    expect(price).to_contain_text("$0.0336")
     page.queue()
     expect(page.page.locator(".nb-notes", has_text=words["run.ordered.one"])).to_be_visible()
     open_panel(page, words["results.tooltip"])

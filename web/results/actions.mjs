@@ -8,7 +8,7 @@ import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
 import { goOnFrom, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
 import { actionName, fileName } from "./facts.mjs";
-import { agreedPart, runOnly } from "./pay_again.mjs";
+import { runOnly } from "./pay_again.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 /**
@@ -65,12 +65,10 @@ function inDoubt(result, handlers) {
     ids: [result.id],
     provider: result.provider,
     usd: result.usd,
-    prepare: () => agreedPart(result),
     payAgain: async (part) => {
       await openWorkflow(result);
       await runOnly(part);
     },
-    payAgainTitle: t("results.pay_again_title"),
     askedAgain: result.asked_again,
     withdrawn: () => handlers.changed(result.id),
   });

@@ -2,6 +2,7 @@
 import { app } from "/scripts/app.js";
 import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
 import { asOneUndoStep, hasLink, isImageNode, isOurs, openGraph, valueOf, widgetOf } from "../graph.mjs";
+import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "../load_image.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
 import { ask } from "../server.mjs";
@@ -12,8 +13,6 @@ import { t, when } from "../i18n.mjs";
 
 const EDIT = "NanoBananaEdit";
 const CONVERSATION = "NanoBananaConversation";
-/** The room of a LoadImage node with its picture, which it gets after it is placed. @type {[number, number]} */
-const LOADED = [320, 320];
 
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
 export async function openWorkflow(result) {
@@ -27,8 +26,8 @@ export async function openWorkflow(result) {
 export async function insertPicture(result, at) {
   const name = await copyToInput(result);
   asOneUndoStep(() => {
-    const place = /** @type {Position} */ (at ? [at[0] - LOADED[0] / 2, at[1] - LOADED[1] / 2] : freePlaceInView(openGraph(), LOADED));
-    app.canvas.selectNode?.(addLoadImageNode(name, place));
+    const place = /** @type {Position} */ (at ? [at[0] - LOAD_IMAGE_SIZE[0] / 2, at[1] - LOAD_IMAGE_SIZE[1] / 2] : freePlaceInView(openGraph(), LOAD_IMAGE_SIZE));
+    app.canvas.selectNode?.(addLoadImage(openGraph(), name, place));
   });
 }
 
@@ -45,7 +44,7 @@ export async function useAsReference(result, node) {
       toast("warn", t("results.reference"), t("results.no_free_reference", { node: String(edit.title) }));
       return;
     }
-    const load = addLoadImageNode(name, freePlaceBeside(edit, LOADED, "left"));
+    const load = addLoadImage(openGraph(), name, freePlaceBeside(edit, LOAD_IMAGE_SIZE, "left"));
     load.connect(0, edit, slot);
     const input = String(edit.inputs[slot].name).replace(/^images\./, "");
     toast("success", t("results.reference"), t("results.is_reference", { node: String(edit.title), input }));
@@ -68,7 +67,7 @@ export async function goOnFrom(result) {
     openGraph().add(node);
     const widget = /** @type {any} */ (widgetOf(node, "picture"));
     if (widget) widget.value = result.content;
-    if (file) addLoadImageNode(file, freePlaceBeside(next, LOADED, "left")).connect(0, next, freeReference(next));
+    if (file) addLoadImage(openGraph(), file, freePlaceBeside(next, LOAD_IMAGE_SIZE, "left")).connect(0, next, freeReference(next));
     if (next) node.connect(0, next, freeConversation(next));
     else app.canvas.selectNode?.(node);
     const first = next ? t("results.continued", { node: String(next.title) }) : t("results.continue_hint");
@@ -109,25 +108,6 @@ export const isEdit = (node) => node?.comfyClass === EDIT && isOurs(node);
 /** @param {Result} result @returns {Promise<string>} Its name among the inputs. */
 async function copyToInput(result) {
   return (await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" })).name;
-}
-
-/** @param {string} name Of a file among the inputs. @param {Position} at Its top left corner. @returns {any} */
-function addLoadImageNode(name, at) {
-  const node = /** @type {any} */ (window).LiteGraph.createNode("LoadImage");
-  node.pos = at;
-  openGraph().add(node);
-  setFile(node, name);
-  return node;
-}
-
-/** @param {any} node @param {string} name */
-function setFile(node, name) {
-  const widget = /** @type {any} */ (widgetOf(node, "image"));
-  const values = widget?.options?.values;
-  if (Array.isArray(values) && !values.includes(name)) values.push(name);
-  if (!widget) return;
-  widget.value = name;
-  widget.callback?.(name);
 }
 
 const selectedEdit = () => Object.values(app.canvas.selected_nodes ?? {}).find(isEdit);

@@ -1,0 +1,89 @@
+/**
+ * The host runs only what a node that shows or saves something needs, and refuses a graph without any such node. Pictures of
+ * ours that go nowhere get a Preview Image.
+ */
+import { app } from "/scripts/app.js";
+import { freePlaceBeside } from "./free_place.mjs";
+import { asOneUndoStep, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
+import { toast } from "./toasting.mjs";
+import { t } from "./i18n.mjs";
+
+/** @typedef {import("./graph.mjs").Graph} Graph */
+/** @typedef {any} Node A node of the host, whose inside its types don't describe. */
+
+const PREVIEW = "PreviewImage";
+/** @type {[number, number]} */
+const SIZE = [320, 340];
+const SUBGRAPH_OUTPUT = -20;
+const MAX_DEPTH = 64;
+
+/** Before each run of a whole graph that the host would refuse, because nothing in it shows or saves anything. */
+export function addPreviewsBeforeRuns() {
+  const queuePrompt = /** @type {(...given: unknown[]) => Promise<boolean>} */ (app.queuePrompt.bind(app));
+  /** @param {number} number @param {number} [count] @param {any} [options] */
+  const addFirst = (number, count, options) => {
+    const targets = Array.isArray(options) ? options : options?.queueNodeIds;
+    if (!targets?.length && !hasOutputNode(app.rootGraph ?? app.graph, MAX_DEPTH)) addPreviews(nodesWithoutLinks());
+    return queuePrompt(number, count, options);
+  };
+  app.queuePrompt = /** @type {any} */ (addFirst);
+}
+
+/** @returns {Node[]} Image nodes on the open canvas whose pictures go nowhere. */
+const nodesWithoutLinks = () =>
+  (openGraph()?.nodes ?? []).filter((/** @type {Node} */ node) => isImageNode(node) && isActive(node) && !node.outputs?.[0]?.links?.length);
+
+/** @param {Node[]} nodes */
+function addPreviews(nodes) {
+  if (nodes.length) asOneUndoStep(() => nodes.forEach(addPreview));
+}
+
+/** Gives a node a Preview Image where no node shows or saves what it makes. Part of an undo step of its caller. @param {Node} node */
+export function ensureOutput(node) {
+  if (isActive(node) && !feedsOutput(node, MAX_DEPTH)) addPreview(node);
+}
+
+/** @param {Node} node */
+function addPreview(node) {
+  const made = /** @type {any} */ (window).LiteGraph?.createNode?.(PREVIEW);
+  if (!made || !node.graph) return;
+  made.setSize?.(SIZE);
+  made.pos = freePlaceBeside(node, SIZE, "right");
+  node.graph.add(made);
+  node.connect(0, made, 0);
+  toast("info", t("output.added"), t("output.why", { node: String(node.title) }));
+}
+
+/** Whether a graph has an active node that shows or saves something; a node that is no subgraph has none. @param {Graph | undefined} graph @param {number} depthLeft @returns {boolean} */
+function hasOutputNode(graph, depthLeft) {
+  const runs = (/** @type {Node} */ node) => isOutput(node) || (depthLeft > 0 && hasOutputNode(node.subgraph, depthLeft - 1));
+  return (graph?.nodes ?? []).some((/** @type {Node} */ node) => isActive(node) && runs(node));
+}
+
+/** @param {Node} node */
+const isOutput = (node) => node.constructor?.nodeData?.output_node === true;
+
+/**
+ * Whether something behind a node shows or saves what it makes. True as well where that can't be known here: behind a node that
+ * only the frontend has, and outside of a subgraph.
+ * @param {Node} node @param {number} depthLeft
+ */
+function feedsOutput(node, depthLeft) {
+  /** @type {Set<Node>} */
+  const seen = new Set();
+  const open = [node];
+  for (let each = open.pop(); each; each = open.pop()) {
+    if (seen.has(each)) continue;
+    seen.add(each);
+    if (isMuted(each)) continue;
+    if (isActive(each) && (isOutput(each) || hasOutputNode(each.subgraph, depthLeft))) return true;
+    if (each.isVirtualNode && each.type !== "Reroute") return true;
+    for (const id of (each.outputs ?? []).flatMap((/** @type {any} */ output) => output.links ?? [])) {
+      const link = linkOf(each.graph, id);
+      if (Number(link?.target_id) === SUBGRAPH_OUTPUT) return true;
+      const target = each.graph?.getNodeById(link?.target_id);
+      if (target) open.push(target);
+    }
+  }
+  return false;
+}
