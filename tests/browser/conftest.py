@@ -267,6 +267,7 @@ def frontends(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Cal
             "Comfy.Minimap.Visible": False,
             "Comfy.Node.AlwaysShowAdvancedWidgets": False,
             "Comfy.Workflow.Persist": True,
+            "NanoBanana.ShowDrafts": False,
         }
         _set(on or host, settings)
         context = chromium.new_context(viewport={"width": 1600, "height": 950})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from pack.tests.browser.page_parts import BOTH_RENDERERS, note, open_panel, prompted, text_to_image, toast
+import pytest
+from pack.dev.comfy_host import Host
+from pack.tests.browser.page_parts import BOTH_RENDERERS, note, open_panel, prompted, send_json, text_to_image, toast
 from playwright.sync_api import expect
 
 PREVIEW = """() => {
@@ -62,6 +64,53 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
     expect(rows.filter(has_text="on its way")).to_have_count(out)
     page.shoot("cancelled")
     assert len(doubles.request_log(prompt=prompt)["requests"]) == 2
+    assert page.complaints == []
+
+
+@pytest.fixture
+def google(doubles: Any, host: Host) -> Iterator[str]:
+    """The profile of a key for Google: `auto` knows nothing of it, and no other test is asked at Google."""
+    send_json(host, "/providers/google", {"base_url": doubles.base_url("google")})
+    send_json(host, "/keys/google/drafts", {"key": "sim-drafts"})
+    yield "drafts"
+    doubles.release()
+    send_json(host, "/keys/google/drafts", {}, "DELETE")
+    send_json(host, "/providers/google", {"base_url": None})
+
+
+def show_drafts(page: Any, wanted: bool) -> None:
+    """Changes the setting as a person does, and waits until the server has it."""
+    with page.page.expect_response("**/nano_banana/drafts") as answer:
+        page.page.evaluate(
+            "(wanted) => window.app.extensionManager.setting.set('NanoBanana.ShowDrafts', wanted)", wanted
+        )
+    assert answer.value.json()["show"] == wanted
+
+
+@BOTH_RENDERERS
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_a_draft_is_seen_before_the_picture(
+    canvas: Callable[..., Any], doubles: Any, google: str, vue: bool, locale: str
+) -> None:
+    """Where the setting says so; nothing is connected to the drafts, and the picture takes their place."""
+    page = canvas(vue=vue, light=vue != (locale == "zh"), locale=locale)
+    show_drafts(page, True)
+    prompt = f"A dipper, {page.look}"
+    workflow = prompted(text_to_image("google"), f"{prompt} [[sim: pause]]")
+    for node in workflow["nodes"]:
+        if node["type"] == "ProviderConfig":
+            node["widgets_values"][2] = google
+    page.load(workflow)
+    page.page.evaluate("() => window.app.queuePrompt(0)")
+    expect(page.page.locator(".nb-progress:visible")).to_have_text(re.compile("a draft is here|草稿"))
+    page.page.wait_for_function(PREVIEW)
+    assert doubles.request_log(prompt=prompt)["requests"][0]["route_name"] == "stream"
+    page.shoot("draft")
+    doubles.release()
+    expect(note(page)).to_contain_text(re.compile("Spent|花费"))
+    page.shoot("after-the-draft")
+    show_drafts(page, False)
+    assert doubles.request_log(prompt=prompt)["paid_images"] == 1
     assert page.complaints == []
 
 
