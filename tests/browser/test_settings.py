@@ -298,6 +298,7 @@ def test_the_section_stands_in_the_frontend_s_own_settings(canvas: Callable[...,
     page.page.get_by_role("dialog").get_by_text("Nano Banana", exact=True).first.click()
     card = page.page.locator('.nb-settings [data-provider="onerouter"]')
     expect(card.get_by_text("OneRouter", exact=True)).to_be_visible()
+    expect(page.page.get_by_text("Show drafts while a picture is awaited")).to_be_visible()
     page.shoot("settings-section")
     assert page.complaints == []
 
