@@ -245,7 +245,7 @@ def options_of(values: dict[str, Any]) -> Options:
 
 def _given(number: float) -> float | None:
     """A number of a widget, without the error of its steps; None for a negative one, the provider's own."""
-    return None if number < 0 else round(float(number), 6)
+    return None if number < 0 else round(float(number), 6) + 0.0  # a zero below zero is zero
 
 
 def seed_of(seed: int) -> tuple[int, list[str]]:

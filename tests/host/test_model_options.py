@@ -46,6 +46,9 @@ def test_words_and_temperature_go_where_a_provider_has_them(bench: Bench, tag: s
     assert bench.paid(tag) == 1
     bench.generate(tag, "google", temperature=-0.5)
     assert "temperature" not in bench.asked(tag)[-1]["fields"]["generationConfig"]
+    for timeout, zero in ((61, -0.0), (62, 0.0)):
+        bench.generate(tag, "google", {"timeout": timeout}, temperature=zero)
+    assert bench.paid(tag) == 3, "a zero below zero was taken for another number"
 
 
 def test_the_sources_of_a_search_are_data_too(bench: Bench, tag: str) -> None:
@@ -234,6 +237,12 @@ def test_a_broken_stream_is_paid_once(bench: Bench, tag: str, whole_events: int,
         assert [notice for notice in ran.info()["notices"] if "broke off" in notice]
         return
     assert "provider may have charged for it" in ran.error
+    page = Page(bench)
+    kept = [each for each in page.pictures(tag) if each["role"] == "extra"]
+    assert len(kept) == whole_events // 2 and ("results panel" in ran.error) == bool(kept)
+    for each in kept:
+        draft = Image.open(io.BytesIO(page.ask("GET", f"/results/{each['id']}/image").data))
+        assert draft.convert("RGB").getpixel((1, 1)) == (GREYS[0],) * 3
     again = with_drafts(bench, prompt)
     assert again.status == "error" and bench.paid(tag) == 1, again.error
 

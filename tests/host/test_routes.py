@@ -238,6 +238,7 @@ CROSS: list[tuple[str, str, dict[str, str]]] = [
     ("PUT", "/providers/onerouter", {"Host": "rebound.example", "Sec_Fetch_Site": "same-origin"}),
     ("POST", "/keys/onerouter/default/test", {"Referer": "https://evil.example/"}),
     ("POST", "/estimate", {"Origin": "https://evil.example"}),
+    ("POST", "/drafts", {"Sec_Fetch_Site": "cross-site"}),
     ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Origin": "https://evil.example"}),
     ("POST", "/results/0123456789abcdef0123456789abcdef/read", {"Sec_Fetch_Site": "cross-site"}),
     ("POST", "/results/pay_again", {"Sec_Fetch_Site": "cross-site"}),
