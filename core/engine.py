@@ -31,6 +31,7 @@ from .keys.store import KeyStore
 from .ledger import RunContext
 from .ledger.journal import Journal
 from .ledger.postgres_address import PostgresAddress
+from .ledger.storage.bucket_address import BucketAddress
 from .planning.choice import ProviderChoice
 from .planning.plan import Plan, Target
 from .planning.resolver import ProviderResolver
@@ -78,6 +79,7 @@ class Engine:
             decide_stalled=charge.decide_stalled_row,
             address=PostgresAddress.read(settings.environ),
             on_network=settings.on_network_drive,
+            bucket=BucketAddress.read(settings.text("results"), settings.environ),
         )
         """The journal of the data folder, or of the farm that this process belongs to. The first access opens it."""
         self._limiter = ConcurrencyLimiter(self.ledger.shared_limits)

@@ -97,8 +97,10 @@ class Settings:
 
     @property
     def results_folder(self) -> Path | None:
-        """Where results are kept; None = in the data folder."""
+        """Where results are kept; None = in the data folder, or in a bucket."""
         named = self.text("results")
+        if named.startswith("s3://"):
+            return None
         try:
             if "\0" in named or "://" in named:  # an address is no folder, and would become one with that name
                 raise ValueError

@@ -18,6 +18,7 @@ from .classes import (
     ProviderFault,
     RateLimited,
     Refused,
+    ResultsAway,
     Stopped,
     Unresolved,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ProviderFault",
     "RateLimited",
     "Refused",
+    "ResultsAway",
     "Stopped",
     "Unresolved",
     "provider_error",

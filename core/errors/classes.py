@@ -145,6 +145,10 @@ class JournalAway(LedgerFailed, shown_as="LedgerFailed"):
     """The server with the journal doesn't answer now; nothing is sent until it does."""
 
 
+class ResultsAway(LedgerFailed, shown_as="LedgerFailed"):
+    """The bucket with the results doesn't answer now; nothing is sent until it does."""
+
+
 class OverCap(ConfigError):
     """The request would pass a spending cap; nothing was sent."""
 

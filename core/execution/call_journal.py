@@ -17,6 +17,7 @@ from ..errors import LedgerFailed
 from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
+from ..ledger.messages import unwritten_notice
 from ..ledger.results import name_of
 from ..ledger.turns import RecordedPart, RecordedReference, TurnRecord, encoded
 from .call_key import CallKey
@@ -172,7 +173,7 @@ class CallJournal:
         notices = self._status.outcome.notices
         try:
             step()
-            if self._journal.unwritten and (later := msg("call_journal.written_when_back")) not in notices:
+            if (later := unwritten_notice(self._journal)) and later not in notices:
                 notices.append(later)
         except LedgerFailed as error:
             notice = msg("call_journal.save_this_picture", what=what, reason=error.reason)

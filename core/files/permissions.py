@@ -9,7 +9,7 @@ from pathlib import Path
 
 _OPEN_TO_OTHERS = 0o077
 _SHARED_ON_PURPOSE = stat.S_ISGID | stat.S_ISVTX
-_OURS = re.compile(r"(keys|settings)\.(json|lock)(\..*)?|journal.*\.sqlite.*|providers\.yaml|owners|results")
+_OURS = re.compile(r"(keys|settings)\.(json|lock)(\..*)?|journal.*\.sqlite.*|providers\.yaml|owners|results(-cache)?")
 """Names of what is in a data folder."""
 
 

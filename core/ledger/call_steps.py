@@ -15,11 +15,11 @@ from ..errors.messages import msg
 from . import queries
 from .backlog import Backlog
 from .database import Database
-from .eviction import SizeLimit
 from .image_store import ImageStore, mark_row_stored
 from .ownership import Ownership
 from .results import Results
 from .schema import picture
+from .storage.object_store import SizeLimit
 from .types import OPEN_STATES, DecideEnding, RowFacts, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
@@ -134,6 +135,7 @@ class Claims:
         """
         owner, now = self._ownership.id, self._clock()
         stalled: StalledRows | None = None
+        only_here = self._store_found_here(can_resume)
         try:
             with self._database.write() as connection:
                 others = or_(picture.c.owner != owner, picture.c.owner == "")
@@ -141,12 +143,39 @@ class Claims:
                 stalled = StalledRows(connection, self._ownership, self._results, self._decide_stalled, can_resume, now)
                 recent = [row for row in rows if any_age or row.created > now - RECOVERY_DAYS * 86400]
                 for row in self._ownership.stalled(recent):
-                    stalled.resolve(row)
+                    if row.uid not in only_here:
+                        stalled.resolve(row)
         except BaseException as error:
             if stalled is not None:
                 undo_claims(stalled.claimed_rows, owner, self._ownership, self._backlog, error)
             raise
         return stalled.claims
+
+    def _store_found_here(self, can_resume: CanResume) -> set[str]:
+        """Stores the pictures whose bytes only this machine has, once the bucket answers; gives their uids."""
+        if self._results.store.incoming_is_shared:
+            return set()
+        self._results.store.resume()
+        found = self._results.incoming_uids()
+        for uid in found:
+            data = self._results.read_incoming(uid)
+            if data is not None:
+                self._results.share_then(uid, name_of(data), partial(self._store_found, uid, can_resume))
+        return set(found)
+
+    def _store_found(self, uid: str, can_resume: CanResume) -> None:
+        """Stores a picture whose bytes are shared now. Another machine may have taken it for lost meanwhile."""
+        with self._database.write() as connection:
+            stalled = StalledRows(
+                connection, self._ownership, self._results, self._decide_stalled, can_resume, self._clock()
+            )
+            for row in queries.by_uids(connection, [uid]):
+                if row.state == "unknown" or (row.state in OPEN_STATES and self._ownership.stalled([row])):
+                    stalled.resolve(row)
+        with self._database.read() as connection:
+            for row in queries.by_uids(connection, [uid]):
+                if row.state == "stored":
+                    self._results.finalize(uid, row.result)
 
     def claim_answer(self, uid: str) -> Claim | None:
         """Claims the missing pictures of the call whose kept answer is to be read again; None where there is none."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from sqlalchemy import case, delete, func, or_, select
 
@@ -26,19 +25,6 @@ _TARGET_SHARE = 0.95
 """Deletes down to this share of the limit, so that not every new picture starts another deletion."""
 _RECOUNT = 64
 """After this many pictures of this process the sum is read from the journal again: other processes add to it, too."""
-
-
-class SizeLimit(Protocol):
-    """What keeps a folder below its size limit."""
-
-    limit: int
-    """Bytes."""
-
-    def add(self, size: int) -> None:
-        """Counts a new picture of that many bytes, and deletes older ones above the limit. Raises nothing."""
-
-    def trim(self) -> int:
-        """Deletes pictures above the limit; gives the bytes that remain. Raises LedgerFailed."""
 
 
 class Eviction:

@@ -14,9 +14,9 @@ from ..errors.messages import msg
 from . import queries, sidecar
 from .backlog import Backlog
 from .database import Database
-from .eviction import SizeLimit
 from .results import Results
 from .schema import picture, result
+from .storage.object_store import SizeLimit
 from .types import DecideEnding, RowFacts, StoredDraft, StoredImage, ledger_failed
 
 log = logging.getLogger("nano_banana")

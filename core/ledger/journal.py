@@ -30,6 +30,9 @@ from .reservations import Reservations
 from .results import Results
 from .shared_limits import SharedLimits
 from .sqlite_database import SqliteDatabase
+from .storage.bucket_address import BucketAddress
+from .storage.bucket_cache import BucketCache
+from .storage.s3_store import S3Store
 from .turns import Turns
 from .types import Claim, DecideEnding, Reservation, ReserveResult, RunContext, StoredImage
 from .unresolved import UnresolvedRows
@@ -40,9 +43,9 @@ log = logging.getLogger("nano_banana")
 class Journal:
     """The ledger of one data folder. Every method may raise LedgerFailed.
 
-    Pictures are named by their fingerprints. What a method writes is on disk when it returns. `decide_stalled`: what
-    becomes of an open row whose process has ended. `address`: the server that keeps the journal, instead of a file in `home`.
-    `on_network`: that file may be on a network drive.
+    Pictures are named by their fingerprints. What a method writes is on disk when it returns. `decide_stalled`: what becomes
+    of an open row whose process has ended. `address`: the server that keeps the journal, instead of a file in `home`, which
+    may be `on_network`. `results`: the folder that keeps the results; with a `bucket`, its cache.
     """
 
     def __init__(
@@ -53,15 +56,15 @@ class Journal:
         decide_stalled: DecideEnding,
         address: PostgresAddress | None = None,
         on_network: bool = False,
+        bucket: BucketAddress | None = None,
         results_bytes: int = DEFAULT_LIMIT_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.home = home
-        self._clock = clock
-        self.results = Results(results or home / "results")
+        self.home, self._clock = home, clock
+        self.results = _results(home, results, bucket, results_bytes)
         self.answers = KeptAnswers(self.results.folder / "unreadable")
         self.database = _database(home, address, self.results, on_network)
-        self.eviction = Eviction(self.database, self.results, results_bytes, self._now)
+        self.eviction = self.results.store.limit or Eviction(self.database, self.results, results_bytes, self._now)
         self.ownership = Ownership(self.database)
         self.turns = Turns(self.results, lambda: self.eviction.limit)
         """What conversations go on from."""
@@ -91,14 +94,15 @@ class Journal:
 
     def close(self) -> None:
         """Closes the file and releases the open rows of this process, as the end of the process does."""
+        self.results.store.close()
         self.shared_limits.close()
         self.ownership.close()
         self.database.close()
 
     @property
     def unwritten(self) -> int:
-        """How many steps of calls wait for a journal whose server doesn't answer."""
-        return len(self._backlog)
+        """How many steps of calls wait for a server that doesn't answer: that of the journal, or that of the results."""
+        return len(self._backlog) + self.results.store.waiting
 
     def take_notices(self) -> list[str]:
         """What the user should know about the journal's file: each notice is given once."""
@@ -286,6 +290,13 @@ class Journal:
 
     def _now(self) -> float:
         return self._clock()
+
+
+def _results(home: Path, folder: Path | None, bucket: BucketAddress | None, limit: int) -> Results:
+    if bucket is None:
+        return Results(folder or home / "results")
+    cache = folder or home / "results-cache" / bucket.id
+    return Results(cache, BucketCache(cache, S3Store(bucket), bucket.place, limit))
 
 
 def _database(home: Path, address: PostgresAddress | None, results: Results, on_network: bool) -> Database:

@@ -8,9 +8,18 @@ from collections.abc import Sequence
 
 from ..errors import Unresolved
 from ..errors.messages import concat, listed, msg, spelled
+from .journal import Journal
 from .types import UnresolvedCharge
 
 _MAX_LISTED = 4
+
+
+def unwritten_notice(journal: Journal) -> str:
+    """What the user is told where steps of calls wait for a server; "" where there are none."""
+    store = journal.results.store
+    if store.waiting:
+        return msg("call_journal.uploaded_when_back", bucket=store.place)
+    return msg("call_journal.written_when_back") if journal.unwritten else ""
 
 
 def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False) -> Unresolved:

@@ -49,6 +49,7 @@ class Reservations:
     ) -> ReserveResult:
         """See `Journal.reserve`."""
         self._backlog.flush()
+        self._results.store.check()  # before the transaction, which all others wait for
         reserve_result = ReserveResult({})
         owner, now = self._ownership.id, self._clock()
         reserved: dict[str, str] = {}

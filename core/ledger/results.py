@@ -48,6 +48,7 @@ ROOM_PER_PICTURE = 32 << 20
 UID = re.compile(r"[0-9a-f]{32}")
 """The id of a picture. It is checked because it becomes a part of file names, and others may be able to write sidecars."""
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 TURN = ".turn.json"
 """How the file of a turn ends."""
 SIDECAR_BYTES = 16 << 20
@@ -67,13 +68,14 @@ class Results:
         """`folder`: of this machine. `store`: where results are kept; None = in that folder."""
         self.folder = folder
         self.store = store or FolderStore(folder)
+        self.checked_id = ""
+        """See `shared_results`."""
         self.before_turn_is_deleted: Callable[[str], None] = lambda key: None
         """Called with the key of a turn, see `turns`."""
 
     def check_free_space(self, pictures: int) -> None:
-        """Raises LedgerFailed where that many pictures could not be kept: no space, or a bucket that doesn't answer."""
+        """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
         try:
-            self.store.check()
             private_files.make_folder(self.folder / "incoming")
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
@@ -206,13 +208,15 @@ class Results:
         listed = list(keys)
         for key in listed:
             if key.endswith(TURN):
-                self.before_turn_is_deleted(key)
+                self.checked_id = ""
+        """See `shared_results`."""
+        self.before_turn_is_deleted(key)
         self.store.delete(listed)
 
     def _files_of(self, name: str) -> list[str]:
         """The keys of the bytes, of the sidecars of all pictures with them, and of what a crash left of these."""
         folder, _, stem = _stem(name).partition("/")
-        return list(self.store.list(folder, f"{stem}."))
+        return list(self.store.list_in(folder, f"{stem}."))
 
     def _write(self, key: str, name: str, *facts_json: str) -> None:
         """Writes a sidecar; `facts_json`: the facts of each of its pictures."""
@@ -246,8 +250,8 @@ class Results:
 
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
-        for number in range(256):
-            listed = self.store.list(f"{number:02x}")
+        for folder in self.store.folders():
+            listed = self.store.list_in(folder) if _FOLDER.fullmatch(folder) else {}
             for key in listed:
                 if not key.endswith(".json") or key.endswith(TURN):
                     continue

@@ -34,11 +34,13 @@ def join(connection: Connection, results: Results) -> str:
 
 def check(results: Results, known: str) -> None:
     """Raises LedgerFailed where the folder is not, or is no longer, the one of the other machines. Raises OSError."""
-    if _read(results) != known:
+    if (results.checked_id or _read(results)) != known:
         raise LedgerFailed(
             msg("shared_results.another_folder", folder=results.store.place),
             cure=msg("shared_results.name_it_or_adopt", id=known, file=f"{results.store.place}/{NAME}"),
         )
+    if not results.store.may_vanish:
+        results.checked_id = known
 
 
 def _read(results: Results) -> str:

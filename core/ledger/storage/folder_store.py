@@ -24,9 +24,6 @@ class FolderStore(ResultsStore):
     def path(self, key: str) -> Path:
         return self.folder / key
 
-    def check(self) -> None:
-        private_files.make_folder(self.folder)
-
     @property
     def place(self) -> str:
         return str(self.folder)
@@ -46,7 +43,7 @@ class FolderStore(ResultsStore):
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
 
-    def list(self, folder: str, beginning: str = "") -> dict[str, int]:
+    def list_in(self, folder: str, beginning: str = "") -> dict[str, int]:
         found = {}
         for file in sorted(self.path(folder).glob(f"{beginning}*")):
             try:
@@ -54,6 +51,9 @@ class FolderStore(ResultsStore):
             except FileNotFoundError:
                 continue
         return found
+
+    def folders(self) -> list[str]:
+        return sorted(file.name for file in self.folder.glob("*") if file.is_dir())
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:

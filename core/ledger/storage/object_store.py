@@ -8,6 +8,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
+
+
+class SizeLimit(Protocol):
+    """What keeps a folder below its size limit."""
+
+    limit: int
+    """Bytes."""
+
+    def add(self, size: int) -> None:
+        """Counts a new picture of that many bytes, and deletes older ones above the limit. Raises nothing."""
+
+    def trim(self) -> int:
+        """Deletes pictures above the limit; gives the bytes that remain. Raises LedgerFailed."""
 
 
 class ObjectStore(ABC):
@@ -16,9 +30,8 @@ class ObjectStore(ABC):
     A file is there completely or not at all. Methods raise OSError, and ResultsAway where a server doesn't answer.
     """
 
-    @abstractmethod
-    def check(self) -> None:
-        """Raises where files can't be kept now, so that nothing is paid that would have no place."""
+    def check(self) -> None:  # noqa: B027
+        """Raises ResultsAway where a server can't keep files now, so that nothing is paid that would have no place."""
 
     @abstractmethod
     def put(self, key: str, data: bytes) -> None:
@@ -37,8 +50,12 @@ class ObjectStore(ABC):
         return {key for key in set(keys) if self.exists(key)}
 
     @abstractmethod
-    def list(self, folder: str, beginning: str = "") -> dict[str, int]:
+    def list_in(self, folder: str, beginning: str = "") -> dict[str, int]:
         """The keys in a folder, not in those below it, whose names begin so, and their sizes; -1 for what is no file."""
+
+    @abstractmethod
+    def folders(self) -> list[str]:
+        """The names of the folders at the top."""
 
     @abstractmethod
     def delete(self, keys: Iterable[str]) -> None:
@@ -50,6 +67,11 @@ class ResultsStore(ObjectStore):
 
     incoming_is_shared = True
     """Whether other machines see bytes that have arrived in the folder and are not stored yet."""
+    may_vanish = True
+    """Whether an empty place may stand in for it, as a folder does whose drive is not mounted."""
+
+    limit: SizeLimit | None = None
+    """The size limit of the folder, where it is the store's own matter."""
 
     @property
     @abstractmethod

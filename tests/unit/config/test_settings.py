@@ -34,7 +34,7 @@ def test_the_environment_beats_the_file(tmp_path: Path) -> None:
     assert Settings.read(tmp_path, {"NANO_BANANA_ORDER": "a; b,,c "}).order == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("named", ["s3://bucket/prefix", "file:///tmp/results", "a\0b", "~nobody-has-this-name/x"])
+@pytest.mark.parametrize("named", ["gs://bucket/prefix", "file:///tmp/results", "a\0b", "~nobody-has-this-name/x"])
 def test_an_address_is_no_folder_of_results(named: str) -> None:
     """It would become a folder of that name on this machine, where no other one of a farm sees it."""
     with pytest.raises(ConfigError, match="NANO_BANANA_RESULTS"):

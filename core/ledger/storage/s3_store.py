@@ -1,0 +1,205 @@
+"""Keeps files in an S3 bucket, through the package obstore. Messages never have what the server or the package says: both may
+repeat the key.
+
+obstore's errors: FileNotFoundError for a 404, else subclasses of its BaseError, with the HTTP status in their text.
+https://developmentseed.org/obstore/latest/api/exceptions/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from ...errors import LedgerFailed, ResultsAway
+from ...errors.messages import msg
+from ...files.regular_files import NotReadable
+from .bucket_address import BucketAddress
+from .object_store import ObjectStore
+
+_T = TypeVar("_T")
+_CHECK_KEY = "writable"
+_CHECK_SECONDS = 5.0
+"""For so long the bucket counts as reachable after it has answered."""
+_REFUSE_SECONDS = 0.5
+"""For so long after a failure nothing else asks the bucket."""
+_QUICK_SECONDS, _LONG_SECONDS = 10, 120
+"""How long a request may take: one about a file, and one that moves a file."""
+_CONNECT_SECONDS = 3
+_RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=8), "backoff": {"max_backoff": timedelta(seconds=1)}}
+_STATUS = re.compile(r"status code: (\d{3})")
+_NO_CREDENTIALS = ("169.254.169.254", "MissingAccessKeyId", "MissingSecretAccessKey", "Missing SecretAccessKey")
+"""Where there are none, obstore asks the machine that a cloud's worker gets them from."""
+
+
+class S3Store(ObjectStore):
+    """One bucket, or a folder in it."""
+
+    def __init__(self, address: BucketAddress) -> None:
+        self.address = address
+        self._opening = threading.Lock()
+        self._clients: tuple[Any, Any] | None = None
+        self._has_written, self._answered = False, float("-inf")
+        self._failed_at, self._failure = float("-inf"), ""
+
+    def check(self) -> None:
+        if time.monotonic() < self._answered + _CHECK_SECONDS:
+            return
+        if not self._has_written:  # who may only read would find out after the picture is paid
+            self.put(_CHECK_KEY, b"")
+            self._has_written = True
+        else:
+            self.get(_CHECK_KEY, 1)
+
+    def put(self, key: str, data: bytes) -> None:
+        self._ask(lambda obstore, quick, long: obstore.put(long, key, data, use_multipart=False))
+
+    def get(self, key: str, most: int) -> bytes:
+        def get(obstore: Any, quick: Any, long: Any) -> bytes:
+            found = obstore.get(long, key)
+            if found.meta["size"] > most:
+                raise NotReadable(msg("regular_files.file_too_long", most=most))
+            return bytes(found.bytes())
+
+        return self._ask(get)
+
+    def exists(self, key: str) -> bool:
+        try:
+            self._ask(lambda obstore, quick, long: obstore.head(quick, key))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def existing(self, keys: Iterable[str]) -> set[str]:
+        wanted = list(dict.fromkeys(keys))
+        if len(wanted) < 2:
+            return {key for key in wanted if self.exists(key)}
+
+        async def heads(obstore: Any, quick: Any) -> list[Any]:
+            return await asyncio.gather(*(obstore.head_async(quick, key) for key in wanted), return_exceptions=True)
+
+        def ask(obstore: Any, quick: Any, long: Any) -> set[str]:
+            found = asyncio.run(heads(obstore, quick))
+            for error in found:
+                if isinstance(error, BaseException) and not isinstance(error, FileNotFoundError):
+                    raise error
+            return {key for key, each in zip(wanted, found, strict=True) if not isinstance(each, BaseException)}
+
+        return self._ask(ask)
+
+    def list_in(self, folder: str, beginning: str = "") -> dict[str, int]:
+        start = f"{folder}/{beginning}"
+
+        def ask(obstore: Any, quick: Any, long: Any) -> dict[str, int]:
+            listed: dict[str, int] = {}
+            # A prefix ends at a slash, so the names are passed over until the first that may begin so.
+            for chunk in obstore.list(quick, folder, offset=start if beginning else None, chunk_size=1000):
+                for each in chunk:
+                    if not each["path"].startswith(start):
+                        if each["path"] > start:
+                            return listed
+                        continue
+                    if "/" not in each["path"][len(folder) + 1 :]:
+                        listed[each["path"]] = int(each["size"])
+            return listed
+
+        return self._ask(ask)
+
+    def folders(self) -> list[str]:
+        def ask(obstore: Any, quick: Any, long: Any) -> list[str]:
+            return sorted(str(each).strip("/") for each in obstore.list_with_delimiter(quick)["common_prefixes"])
+
+        return self._ask(ask)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        listed = list(keys)
+        if listed:
+            self._ask(lambda obstore, quick, long: obstore.delete(quick, listed))
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _ask(self, request: Callable[[Any, Any, Any], _T]) -> _T:
+        """What `request` gives, which gets the package and two clients, for quick and for long requests.
+
+        Raises FileNotFoundError, NotReadable, and ResultsAway for all else.
+        """
+        if time.monotonic() < self._failed_at + _REFUSE_SECONDS:
+            raise self._away(self._failure)
+        obstore, clients = self._open()
+        try:
+            found = request(obstore, *clients)
+        except NotReadable:
+            raise
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise self._failed(msg("s3_store.no_such_bucket")) from None
+            # Its text has the address; without `from None` it would come along.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+        except (OSError, ValueError, obstore.exceptions.BaseError) as error:
+            raise self._failed(_reason(error)) from None
+        self._answered = time.monotonic()
+        return found
+
+    def _open(self) -> tuple[Any, tuple[Any, Any]]:
+        try:
+            import obstore
+            import obstore.exceptions
+            from obstore.store import S3Store as Client
+        except ImportError:
+            raise LedgerFailed(
+                msg("s3_store.package_missing", bucket=self.address.place),
+                cure=msg("s3_store.install_package", command="pip install obstore"),
+            ) from None
+        with self._opening:
+            if self._clients is None:
+                try:
+                    self._clients = (self._client(Client, _QUICK_SECONDS), self._client(Client, _LONG_SECONDS))
+                except (ValueError, obstore.exceptions.BaseError) as error:
+                    raise self._failed(_reason(error)) from None
+            return obstore, self._clients
+
+    def _client(self, kind: Any, seconds: int) -> Any:
+        address = self.address
+        options = dict(address.options) | ({"aws_endpoint": address.endpoint} if address.endpoint else {})
+        plain = address.endpoint.lower().startswith("http://")
+        limits = {"timeout": f"{seconds}s", "connect_timeout": f"{_CONNECT_SECONDS}s", "allow_http": plain}
+        return kind(
+            address.bucket,
+            prefix=address.prefix or None,
+            config=options,
+            client_options=limits,
+            retry_config=_RETRIES,
+        )
+
+    def _failed(self, reason: str) -> ResultsAway:
+        self._failed_at, self._answered, self._failure = time.monotonic(), float("-inf"), reason
+        self._has_written = False
+        return self._away(reason)
+
+    def _away(self, reason: str) -> ResultsAway:
+        return ResultsAway(
+            msg("s3_store.bucket_away", bucket=self.address.shown, why=reason),
+            money=msg("s3_store.under_way_is_kept"),
+            cure=msg("s3_store.nothing_sent_until_back"),
+        )
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in own words."""
+    text = str(error)
+    status = _STATUS.search(text)
+    if any(each in text for each in _NO_CREDENTIALS):
+        return msg("s3_store.no_credentials")
+    if "NoSuchBucket" in text:
+        return msg("s3_store.no_such_bucket")
+    if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
+        return msg("s3_store.access_denied")
+    if status:
+        return msg("s3_store.answered_with_status", status=status[1])
+    return msg("s3_store.does_not_answer")

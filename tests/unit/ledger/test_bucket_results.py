@@ -1,0 +1,394 @@
+"""Results in an S3 bucket, with moto's server for it: a double, so what a real server does is not shown here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bucket_server import BUCKET, KEY, SECRET, BucketServer, missing
+from dialect_driver import QUICK_SPECS, keyed, request
+from journal_driver import FREE, claim_one, entry, lose_journal, open_journal, png, run_context
+from pack.core.engine import Engine
+from pack.core.errors import LedgerFailed, ResultsAway
+from pack.core.ledger.history import History
+from pack.core.ledger.journal import Journal
+from pack.core.ledger.messages import unwritten_notice
+from pack.core.ledger.results import DamagedFile, name_of
+from pack.core.ledger.storage.bucket_address import BucketAddress
+from pack.core.ledger.storage.bucket_cache import BucketCache
+from pack.core.ledger.storage.s3_store import S3Store
+from pack.core.planning.choice import ProviderChoice
+from pack.tests.doubles.server import Doubles
+from reply_server import ReplyServer
+
+NAME = "v1:a"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[BucketServer]:
+    if why := missing():
+        pytest.skip(f"results in a bucket are not tested: {why}")
+    made = BucketServer()
+    yield made
+    made.stop()
+
+
+class Farm:
+    """Machines with one journal and one folder of the bucket, each with a cache of its own."""
+
+    def __init__(self, s3: BucketServer, home: Path) -> None:
+        self.s3, self.home, self.prefix = s3, home, f"farm {home.parent.name}/{home.name}"
+        self._open: list[Journal] = []
+
+    def machine(self, name: str, home: str = "shared") -> Journal:
+        address = BucketAddress.read(f"s3://{BUCKET}/{self.prefix}", self.s3.environ(self.prefix))
+        made = open_journal(self.home / home, results=self.home / "caches" / name, bucket=address, results_bytes=10**9)
+        self._open.append(made)
+        return made
+
+    def files(self) -> dict[str, bytes]:
+        return {key: data for key, data in self.s3.files(self.prefix).items() if key != "writable"}
+
+    def close(self) -> None:
+        for each in self._open:
+            each.close()
+
+
+@pytest.fixture
+def farm(s3: BucketServer, tmp_path: Path) -> Iterator[Farm]:
+    made = Farm(s3, tmp_path)
+    (tmp_path / "shared").mkdir()
+    yield made
+    made.close()
+
+
+def pay(journal: Journal, name: str = NAME, data: bytes = png(1)) -> None:
+    """Everything up to the moment in which the bytes are on the disk."""
+    assert claim_one(journal, name, f"run of {name}") == "reserved"
+    journal.mark_sent([name], f"call of {name}")
+    journal.write_incoming(name, data)
+
+
+def store(journal: Journal, name: str = NAME, data: bytes = png(1)) -> str:
+    pay(journal, name, data)
+    journal.mark_stored(name, "words", 0.1)
+    return journal.look_up([name])[name].uid
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+def cached(journal: Journal) -> set[str]:
+    return {file.name for file in journal.results.folder.glob("[0-9a-f][0-9a-f]/*")}
+
+
+def outbox(journal: Journal) -> set[str]:
+    return {file.name for file in (journal.results.folder / "outbox").rglob("*") if file.is_file()}
+
+
+def bucket_of(journal: Journal) -> S3Store:
+    store = journal.results.store
+    assert isinstance(store, BucketCache) and isinstance(store.origin, S3Store)
+    return store.origin
+
+
+def test_a_picture_is_in_the_bucket_before_its_row_says_so(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = farm.machine("a")
+    pay(journal)
+    seen: list[set[str]] = []
+    genuine = journal.results.write_sidecar
+
+    def write_sidecar(*facts: Any) -> None:  # inside the transaction that marks the row
+        seen.append(set(farm.files()))
+        genuine(*facts)
+
+    monkeypatch.setattr(journal.results, "write_sidecar", write_sidecar)
+    journal.mark_stored(NAME, "", None)
+    assert seen and f"{name_of(png(1))[:2]}/{name_of(png(1))}" in seen[0]
+    journal.close()
+    kinds = sorted(key.rpartition(".")[2] for key in farm.files())
+    assert kinds == ["json", "png"] and not outbox(journal)
+
+
+def test_another_machine_reads_it_once_from_the_bucket(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    store(here)
+    assert claim_one(there) == "stored" and not cached(there)
+    found = there.look_up([NAME])[NAME]
+    assert found.read() == png(1) and cached(there) == {name_of(png(1))}
+    farm.s3.delete(farm.prefix, f"{found.file[:2]}/{found.file}")
+    assert found.read() == png(1), "it is in the cache"
+    assert [each.file for each in History(there).pictures()] == [found.file]
+
+
+def test_what_is_missing_in_the_bucket_is_no_hit(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    store(here)
+    file = here.look_up([NAME])[NAME].file
+    farm.s3.delete(farm.prefix, f"{file[:2]}/{file}")
+    assert there.look_up([NAME]) == {} and claim_one(there) == "reserved"
+    assert {each.file for each in History(there).pictures()} == {""}
+
+
+def test_a_damaged_file_is_fetched_again_and_a_damaged_object_is_refused(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    store(here)
+    found = there.look_up([NAME])[NAME]
+    assert found.read() == png(1)
+    there.results.path(found.file).write_bytes(png(1)[:-3])
+    assert found.read() == png(1) and there.results.path(found.file).read_bytes() == png(1)
+    key = f"{found.file[:2]}/{found.file}"
+    farm.s3.replace(farm.prefix, key, png(1)[:-1])
+    third = farm.machine("c").look_up([NAME])[NAME]
+    with pytest.raises(DamagedFile):
+        third.read()
+    assert not cached(farm.machine("c")), "no damaged file is kept"
+    farm.s3.replace(farm.prefix, key, png(1))
+    assert third.read() == png(1)
+
+
+def test_nothing_is_reserved_while_the_bucket_is_away(farm: Farm) -> None:
+    journal = farm.machine("a")
+    store(journal)
+    until(lambda: not outbox(journal), "the sidecar is uploaded")
+    bucket_of(journal)._answered = float("-inf")
+    farm.s3.stop()
+    try:
+        with pytest.raises(ResultsAway, match="Nothing is sent that costs money until the bucket is back") as raised:
+            claim_one(journal, "v1:b")
+        assert farm.s3.url.removeprefix("http://") in str(raised.value)
+        assert journal.look_up([NAME])[NAME].read() == png(1), "what is in the cache is still a hit"
+    finally:
+        farm.s3.start()
+    until(lambda: _reserves(journal, "v1:b"), "it is reserved when the bucket is back")
+
+
+def _reserves(journal: Journal, name: str) -> bool:
+    try:
+        return claim_one(journal, name) == "reserved"
+    except ResultsAway:
+        return False
+
+
+def test_what_comes_while_the_bucket_is_away_is_kept_and_stored_later(farm: Farm) -> None:
+    """No row says "stored" before: another machine waits for it, as for any call that is under way."""
+    here, there = farm.machine("a"), farm.machine("b")
+    there.results.store.check()
+    pay(here)
+    farm.s3.stop()
+    try:
+        here.mark_stored(NAME, "words", 0.1)
+        assert here.unwritten == 1 and "uploaded when it is back" in unwritten_notice(here)
+        assert here.reader(NAME)() == png(1), "the graph has it"
+        assert there.look_up([NAME]) == {} and claim_one(there) == "busy"
+    finally:
+        farm.s3.start()
+    until(lambda: not here.unwritten, "it was never uploaded")
+    assert unwritten_notice(here) == "" and claim_one(there) == "stored"
+    assert there.look_up([NAME])[NAME].read() == png(1) and there.look_up([NAME])[NAME].text == "words"
+
+
+@pytest.mark.parametrize("taken_for_lost", [False, True])
+def test_what_a_dead_process_could_not_upload_is_uploaded_by_the_next(farm: Farm, taken_for_lost: bool) -> None:
+    """Also where another machine, which can't see the bytes, asks meanwhile whether it is to be paid again."""
+    here, there = farm.machine("a"), farm.machine("b")
+    there.results.store.check()
+    pay(here)
+    farm.s3.stop()
+    here.mark_stored(NAME, "words", 0.1)
+    here.ownership.close()  # as its end does
+    farm.s3.start()
+    if taken_for_lost:
+        until(lambda: _status(there) == "unresolved", "another machine asks")
+    again = farm.machine("a")
+    until(lambda: _claims(again), "the next start")
+    until(lambda: claim_one(there) == "stored", "it is stored")
+    assert there.look_up([NAME])[NAME].read() == png(1)
+    assert not again.results.incoming_uids() and cached(again) == {name_of(png(1))}
+
+
+def _status(journal: Journal) -> str:
+    try:
+        return claim_one(journal)
+    except ResultsAway:
+        return ""
+
+
+def _claims(journal: Journal) -> bool:
+    return journal.claim_stalled(lambda *where: False) == []
+
+
+def test_the_outbox_of_a_dead_process_is_uploaded_by_the_next(farm: Farm) -> None:
+    journal = farm.machine("a")
+    store(journal)
+    journal.close()
+    sidecar = next(key for key in farm.files() if key.endswith(".json"))
+    left = journal.results.folder / "outbox" / sidecar
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(farm.files()[sidecar])
+    farm.s3.delete(farm.prefix, sidecar)
+    again = farm.machine("a")
+    assert _claims(again)
+    until(lambda: sidecar in farm.files() and not outbox(again), "it was never uploaded")
+
+
+def test_a_lost_journal_is_rebuilt_from_the_bucket(farm: Farm) -> None:
+    journal = farm.machine("a")
+    uids = {store(journal, f"v1:{number}", png(number % 2)) for number in range(5)}
+    journal.close()
+    lose_journal(farm.home / "shared")
+    again = farm.machine("b")
+    assert {each.uid for each in History(again).pictures()} == uids
+    assert again.look_up(["v1:3"])["v1:3"].read() == png(1)
+    assert sum(row["usd"] for row in History(again).spend(())) == pytest.approx(0.5)
+
+
+def test_forgotten_pictures_leave_the_bucket(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    uids = [store(here, f"v1:{number}") for number in range(3)]
+    assert here.mark_favourites(uids[1:2], True) == 1
+    here.close()
+    assert History(there).forget(uids[:1]) == 1
+    assert len(farm.files()) == 3, "the bytes, and the facts of the other two"
+    assert History(there).forget() == 2 and farm.files() == {}
+    assert here.look_up(["v1:1"]) == {}
+
+
+def test_a_folder_of_results_is_copied_to_the_bucket_as_it_is(farm: Farm) -> None:
+    before = open_journal(farm.home / "shared")
+    uid = store(before)
+    before.close()
+    folder = farm.home / "shared" / "results"
+    for private in ("incoming", "unreadable"):
+        shutil.rmtree(folder / private, ignore_errors=True)
+    farm.s3.put(farm.prefix, folder)
+    after = farm.machine("a")
+    assert after.look_up([NAME])[NAME].read() == png(1) and after.look_up([NAME])[NAME].uid == uid
+
+
+def test_the_cache_drops_what_was_read_the_longest_ago_and_nothing_that_waits(farm: Farm) -> None:
+    journal = farm.machine("a")
+    size = len(png(1))
+    for number in range(4):
+        store(journal, f"v1:{number}", png(number))
+        os.utime(journal.results.path(name_of(png(number))), (number + 1, number + 1))
+    assert journal.look_up(["v1:0"])["v1:0"].read() == png(0)
+    pay(journal, "v1:waits", png(9))
+    journal.limit_results(2 * size + size // 2)
+    journal.eviction.trim()
+    assert cached(journal) == {name_of(png(3)), name_of(png(0))}
+    assert journal.reader("v1:waits")() == png(9)
+    assert journal.look_up(["v1:1"])["v1:1"].read() == png(1), "the bucket has it"
+    assert History(journal).sizes()[0] == 4
+
+
+def test_machines_that_store_at_once_lose_nothing(farm: Farm) -> None:
+    """Also the same bytes from several of them."""
+    machines = [farm.machine(name) for name in "abc"]
+    failures: list[BaseException] = []
+
+    def work(journal: Journal, number: int) -> None:
+        try:
+            for index in range(4):
+                store(journal, f"v1:{number}-{index}", png(index))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(each, number)) for number, each in enumerate(machines * 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    names = [f"v1:{number}-{index}" for number in range(6) for index in range(4)]
+    for each in machines:
+        assert {name: found.read() for name, found in each.look_up(names).items()} == {
+            name: png(int(name[-1])) for name in names
+        }
+        each.close()
+    assert sorted(key.rpartition(".")[2] for key in farm.files()) == ["json"] * 24 + ["png"] * 4
+
+
+def test_a_second_machine_gets_a_paid_picture_for_nothing(s3: BucketServer, doubles: Doubles, tmp_path: Path) -> None:
+    """Two engines with a journal each: the second one's is filled from the bucket."""
+    doubles.reset()
+    environ = keyed(doubles, "onerouter") | s3.environ(f"engines {tmp_path.name}")
+    for name in ("a", "b"):
+        engine = Engine(tmp_path / name, specs=QUICK_SPECS, environ=environ)
+        asked = [request(prompt="a fox")]
+        run = engine.run(asked, engine.plan(ProviderChoice("onerouter"), asked))
+        assert run.done.wait(60) and run.error is None and run.tasks[0].result is not None
+        assert run.tasks[0].result.read() and not run.report.notices
+        engine.ledger.close()
+    assert sum(each["paid"] for each in doubles.request_log()["requests"]) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- what users are told
+
+
+REFUSED = f"<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>{KEY}</AWSAccessKeyId><x>{SECRET}</x></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, REFUSED, "access was denied"),
+        (401, REFUSED, "access was denied"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>", "there is no bucket with that name"),
+        (503, REFUSED, "it answered with status 503"),
+        (400, REFUSED, "it answered with status 400"),
+    ],
+)
+def test_refusals_are_told_without_what_the_server_says(
+    s3: BucketServer, status: int, body: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Amazon repeats the key in its answers."""
+    server = ReplyServer([{"status": status, "raw": body.encode()}])
+    address = BucketAddress.read("s3://studio/x", s3.environ("x") | {"AWS_ENDPOINT_URL": server.url})
+    journal = open_journal(tmp_path, bucket=address)
+    caplog.set_level(logging.DEBUG)
+    try:
+        with pytest.raises(ResultsAway, match=told) as raised:
+            journal.reserve([entry()], run_context(), FREE)
+        said = f"{raised.value!s} {raised.value!r} {address!r} {caplog.text}"
+        assert raised.value.__cause__ is None and raised.value.__suppress_context__
+        assert KEY not in said and SECRET not in said
+    finally:
+        journal.close()
+        server.close()
+
+
+def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    journal = open_journal(tmp_path, bucket=BucketAddress("studio"), address=None)
+    with pytest.raises(LedgerFailed, match=r"pip install obstore"):
+        claim_one(journal)
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "named", ["s3://", "s3:///x", "s3://UPPER/x", "s3://a", "s3://bucket/a//b", "s3://bucket/../b"]
+)
+def test_what_is_no_address_of_a_bucket_is_refused(named: str) -> None:
+    with pytest.raises(LedgerFailed, match="NANO_BANANA_RESULTS"):
+        BucketAddress.read(named, {})
+
+
+def test_a_folder_is_no_bucket_and_an_address_shows_no_secret() -> None:
+    assert BucketAddress.read("/mnt/results", {}) is None and BucketAddress.read("", {}) is None
+    environ = {"AWS_ENDPOINT_URL": "https://me:hunter2@s3.example:9000", "AWS_SECRET_ACCESS_KEY": SECRET}
+    read = BucketAddress.read("s3://studio/a b/c/", environ)
+    assert read is not None and read.shown == "s3://studio/a b/c (s3.example:9000)"
+    assert "hunter2" not in repr(read) and SECRET not in repr(read)
