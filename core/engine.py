@@ -21,6 +21,7 @@ from .execution.concurrency import ConcurrencyLimiter
 from .execution.image_task import ImageTask
 from .execution.orders.order_book import OrderBook
 from .execution.orders.order_cancel import Cancelled, cancel_elsewhere, cancel_own
+from .execution.orders.order_reading import OrderReading
 from .execution.provider_cache import ProviderCache
 from .execution.recovery import Recovery
 from .execution.run import Run
@@ -226,11 +227,16 @@ class Engine:
                 "unknown provider",
             )
             return ReadAgain(0, msg("engine.provider_no_longer_known", provider=claim.provider))
-        call = Call.resumed(claim, target, self.ledger, self._cache)
-        call.detached = True
-        call.run()
-        worst = call.outcome.first_error
-        return ReadAgain(len(call.outcome.images), worst.reason if worst else "")
+        if claim.delivery == "batch":
+            reading = OrderReading(claim, target, self.ledger, self._cache)
+            reading.run()
+            found, worst = reading.stored, reading.outcome.first_error
+        else:
+            call = Call.resumed(claim, target, self.ledger, self._cache)
+            call.detached = True
+            call.run()
+            found, worst = len(call.outcome.images), call.outcome.first_error
+        return ReadAgain(found, worst.reason if worst else "")
 
     def branch_after(self, task: ImageTask) -> Branch:
         """What a conversation goes on from after a finished task."""

@@ -12,17 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..dialects.base.step import ModelTurn
+from ..dialects.base.step import Job, ModelTurn
 from ..errors import LedgerFailed
 from ..errors.messages import msg
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
 from ..ledger.messages import unwritten_notice
+from ..ledger.queries import order_answer
 from ..ledger.results import name_of
 from ..ledger.turns import RecordedPart, RecordedReference, TurnRecord, encoded
+from ..planning.plan import Target
 from .call_key import CallKey
 from .call_status import CallStatus
-from .charge import PackFailed, RunDetached, is_open, row_rule
+from .charge import Failed, PackFailed, RunDetached, is_open, row_rule
 
 log = logging.getLogger("nano_banana")
 
@@ -53,30 +55,60 @@ class CallJournal:
         if urls:
             self._write(lambda: self._journal.mark_answered(urls, outcome.text, usd, outcome.request_id))
 
-    def keep_turn(self, number: int, data: bytes, turn: ModelTurn) -> None:
+    def keep_request(self, number: int, job: Job, digests: Sequence[str]) -> None:
+        """Keeps what is asked for a picture of an order until it arrives, perhaps in another process.
+
+        `digests`: of the references that go along with the prompt. What can't be kept costs nothing.
+        """
+        if not job.spec.conversations:
+            return
+        try:
+            uid, record = self.uid(number), request_record(self._status.target, job, digests)
+            self._journal.turns.keep_references(uid, digests, job.references)
+            self._journal.turns.write_ordered(uid, encoded(record))
+        except (OSError, ValueError, LedgerFailed) as error:
+            log.warning("a request could not be kept for a conversation: %s", error)
+
+    def has_request(self, number: int) -> bool:
+        """Whether it is known what was asked for a picture of an order."""
+        return self._journal.turns.read_ordered(self.uid(number)) is not None
+
+    def drop_request(self, uid: str, *, has_turn: bool) -> None:
+        """A picture of an order has arrived, or never will."""
+        try:
+            self._journal.turns.delete_ordered(uid, has_turn=has_turn)
+        except (OSError, LedgerFailed) as error:
+            log.debug("the request of an ordered picture is left: %s", error)
+
+    def keep_turn(self, number: int, data: bytes, turn: ModelTurn) -> bool:
         """Keeps the request and its answer, of which `data` is the result, so that a conversation can go on from it.
 
         Done before the picture is on disk. What can't be kept costs nothing: the last picture stands for it later.
+        Gives whether it is kept.
         """
         status, journal = self._status, self._journal
         try:
-            record = turn_record(status, turn)
-            name = name_of(data)
+            uid, name = self.uid(number), name_of(data)
+            ordered = journal.turns.read_ordered(uid) if status.is_order else None
+            record = ordered or request_record(status.target, status.job, status.digests)
+            record = replace(record, parts=recorded_parts(turn))
             if name not in (part.picture for part in record.parts):
-                return
+                return False
             written = encoded(record)
             answered = encoded(
                 replace(record, prompt="")
             )  # the prompt is the user's own, and kept in the journal anyway
             if b"".join(self._key.scrub_pieces(answered)) != answered:
                 log.warning("an answer that repeats the key is not kept for a conversation")
-                return
-            uid = journal.held(status.fingerprint(number)).uid
-            new = status.digests[: len(status.job.references)]  # those of earlier turns are kept with them
-            journal.turns.keep_references(uid, new, status.job.references)
+                return False
+            if ordered is None:
+                new = status.digests[: len(status.job.references)]  # those of earlier turns are kept with them
+                journal.turns.keep_references(uid, new, status.job.references)
             journal.turns.write(name, uid, written)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, LedgerFailed) as error:
             log.warning("an answer could not be kept for a conversation: %s", error)
+            return False
+        return True
 
     def write_incoming(self, number: int, data: bytes) -> bool:
         """Puts the provider's bytes on disk, before anybody looks into them; False when they are not there."""
@@ -147,6 +179,18 @@ class CallJournal:
         self._status.outcome.answer = kept.name if kept else ""
         return kept
 
+    def keep_answer_of(self, number: int, body: bytes) -> Path | None:
+        """Writes the answer to one picture of an order to disk without the key, see `keep_answer`."""
+        return self._keep_body(order_answer(self._status.id, number), body)
+
+    def keep_order_answer(self, body: bytes) -> Path | None:
+        """Writes an answer about a whole order to disk without the key, see `keep_answer`."""
+        return self._keep_body(self._status.id, body)
+
+    def _keep_body(self, name: str, body: bytes) -> Path | None:
+        answer = self._key.scrub_answer(KeptAnswer(200, {"content-type": "application/json"}, body, {"at": "order"}))
+        return self._journal.keep_answer(name, answer, self._key.scrub_pieces)
+
     def close(self, *, run_detached: bool) -> None:
         """Writes down what became of every picture that is not stored.
 
@@ -160,9 +204,11 @@ class CallJournal:
             if run_detached:
                 status.advance_picture(number, RunDetached())
             reason = error.reason if error else msg("call_journal.could_not_be_stored")
-            fingerprint = status.fingerprint(number)
+            fingerprint, charge = status.fingerprint(number), status.charge_of(number)
             try:
-                uids = self._journal.mark_failed([fingerprint], row_rule(status.charge_of(number)), reason)
+                if status.is_order and isinstance(charge, Failed) and charge.disposition == "final":
+                    self.drop_request(self._journal.ownership.uid_of(fingerprint), has_turn=False)
+                uids = self._journal.mark_failed([fingerprint], row_rule(charge), reason)
                 status.outcome.uids[number] = uids.get(fingerprint, "")
             except LedgerFailed as failed:
                 log.warning("%s", failed.reason)
@@ -184,16 +230,18 @@ class CallJournal:
         return True
 
 
-def turn_record(status: CallStatus, turn: ModelTurn) -> TurnRecord:
-    """What is kept of a request and its answer."""
-    job = status.job
+def request_record(target: Target, job: Job, digests: Sequence[str]) -> TurnRecord:
+    """What is kept of a request, without an answer."""
+    sent = zip(digests, job.references, strict=False)
+    references = tuple(RecordedReference(digest, each.width, each.height) for digest, each in sent)
+    return TurnRecord(target.spec.id, job.model, job.prompt, references, (), job.parent, target.base_url)
+
+
+def recorded_parts(turn: ModelTurn) -> tuple[RecordedPart, ...]:
+    """The parts of an answer as they are kept."""
     parts = []
     for part in turn.parts:
         data = part.picture.read() if part.picture else b""
         picture = name_of(data) if data else ""
         parts.append(RecordedPart(part.text, picture, len(data), part.mime, part.signature, part.thought))
-    sent = zip(status.digests, job.references, strict=False)
-    references = tuple(RecordedReference(digest, each.width, each.height) for digest, each in sent)
-    return TurnRecord(
-        status.target.spec.id, job.model, job.prompt, references, tuple(parts), job.parent, status.target.base_url
-    )
+    return tuple(parts)

@@ -45,6 +45,8 @@ class CallStatus:
     """The pixel digests of the references."""
     claim: Claim | None = None
     """The earlier call that this one goes on with; nothing is paid then."""
+    is_order: bool = False
+    """Whether it is an order: what was asked for each of its pictures is not in `job` then."""
     outcome: Outcome = field(default_factory=Outcome)
     phase: Phase = "waiting for a free slot"
     progress: str = ""

@@ -57,6 +57,7 @@ class ImageCollector:
         self._messages = FailureMessages(status.target)
         self._turn: ModelTurn | None = None
         """The answer as it goes back in a conversation."""
+        self._turn_kept = False
 
     def finish(self, transport: Transport, done: Done) -> None:
         """Collects what the provider's final answer holds."""
@@ -65,8 +66,8 @@ class ImageCollector:
         outcome.text = done.text.encode("utf-8", "replace").decode()  # JSON can carry a lone surrogate
         outcome.usd, outcome.request_id = done.usd, done.request_id
         outcome.sources = done.sources
-        if status.claim is None and len(status.numbers) == 1:  # what a claimed call has sent isn't known any more
-            self._turn = done.turn
+        # What a claimed call has sent isn't known any more.
+        turn = done.turn if status.claim is None and len(status.numbers) == 1 else None
         notices = (*status.job.notices, *done.notices)
         outcome.notices.extend(notices)
         results, extras = self._chosen(done)
@@ -76,15 +77,21 @@ class ImageCollector:
         money = [status.advance_picture(number, PicturesLacking()) for number in lacking]
         urls = {status.fingerprint(number): each.url for number, each in wanted.items() if each.url}
         self._journal.mark_answered(urls, share, notices)
-        self.collect(transport, wanted, share)
+        self.collect(transport, wanted, share, turn)
         if status.claim is None or status.claim.answer is not None:
             self._collect_extras(transport, extras)
         if lacking:
             outcome.error = self._messages.images_lacking(len(wanted), len(status.numbers), money[0])
 
-    def collect(self, transport: Transport, found: dict[int, ImageRef], usd: float | None) -> None:
-        """Collects pictures, given by their number; `usd` is the price of one."""
+    def collect(
+        self, transport: Transport, found: dict[int, ImageRef], usd: float | None, turn: ModelTurn | None = None
+    ) -> bool:
+        """Collects pictures, given by their number; `usd` is the price of one, `turn` the answer that one is from.
+
+        Gives whether the turn is kept.
+        """
         status = self._status
+        self._turn, self._turn_kept = turn, False
         for number, image in found.items():
             status.advance_picture(number, Finished(has_url=bool(image.url)))
         task_id = status.task_id
@@ -115,6 +122,7 @@ class ImageCollector:
                     status.picture_charges[number] = status.charge
                 error.charged = charged(status.charge_of(number))
                 status.outcome.failures[number] = error
+        return self._turn_kept
 
     def _chosen(self, done: Done) -> tuple[list[ImageRef], list[ImageRef]]:
         """The results and the extra pictures of an answer, with whole addresses."""
@@ -134,7 +142,7 @@ class ImageCollector:
                 status.advance_picture(number, Misconfigured())
                 raise
         if self._turn is not None:
-            self._journal.keep_turn(number, data, self._turn)
+            self._turn_kept = self._journal.keep_turn(number, data, self._turn)
         on_disk = self._journal.write_incoming(number, data)
         try:
             image = _result_image(data)

@@ -117,11 +117,13 @@ class ProviderAttempt:
         if not reserved.unresolved:
             return
         charges = [charge for found in reserved.unresolved.values() for charge in found]
-        question = unresolved_error(charges, kept=any(self._ledger.kept_answer_name(charge.call) for charge in charges))
+        question = unresolved_error(
+            charges, kept=any(self._ledger.kept_answer_name(charge.answers) for charge in charges)
+        )
         self._state.unresolved += [charge.uid for charge in charges]
         for task in pending:
             if found := reserved.unresolved.get(task.fingerprint):
-                task.fail(question, found[0].uid, self._ledger.kept_answer_name(found[0].call))
+                task.fail(question, found[0].uid, self._ledger.kept_answer_name(found[0].answers))
 
     def _report_orders(self, reserved: ReserveResult, pending: Sequence[ImageTask]) -> None:
         """Marks the pictures that are in an order. Made now, too, they would be paid twice, so that is refused."""

@@ -190,14 +190,18 @@ class Claims:
     def _claim_answer(self, connection: Connection, uid: str, owner: str, claimed: list[Row[Any]]) -> Claim | None:
         """`claimed` gets the rows of the claimed pictures."""
         found = queries.by_uids(connection, [uid])
-        answer = self._answers.read(found[0].call) if found else None
+        names = queries.answer_names(found[0]) if found else ()
+        answer = next((answer for name in names if (answer := self._answers.read(name))), None)
         if answer is None:
             return None
-        rows = queries.by_call(connection, found[0].call)
+        is_order = queries.is_order(found[0])
+        rows = found if is_order else queries.by_call(connection, found[0].call)
         missing = [row for row in rows if row.state in ("unknown", "refused") and row.fingerprint]
         if not missing or any(self._ownership.holds(row.fingerprint) for row in missing):
             return None
-        queries.update_rows(connection, [row.uid for row in missing], owner=owner, state="sent")
+        # What an order has made is asked for by its name, should this process end meanwhile.
+        state = "accepted" if is_order and found[0].task else "sent"
+        queries.update_rows(connection, [row.uid for row in missing], owner=owner, state=state)
         claimed += missing
         for row in missing:
             self._ownership.hold(row.fingerprint, HeldPicture(row.uid))

@@ -198,7 +198,8 @@ class History:
         """
         deleted: list[tuple[str, str]] = []
         """(uid, file name)"""
-        calls: set[str] = set()
+        calls, ordered = set[str](), dict[str, str]()
+        """`ordered`: uid of a picture of an order -> the name of its kept answer."""
         pictures = 0
         with self._database.write() as connection:
             statement = select(picture).where(picture.c.fingerprint != "", picture.c.role != "draft")
@@ -223,6 +224,8 @@ class History:
                 pictures += row.role != "draft"
                 deleted.append((row.uid, row.result))
                 calls.add(row.call)
+                if queries.is_order(row):
+                    ordered[row.uid] = queries.answer_names(row)[0]
             calls -= {call for call in calls if any(row.fingerprint for row in queries.by_call(connection, call))}
             for name in {name for _, name in deleted if name}:
                 if connection.execute(select(picture.c.uid).where(picture.c.result == name)).first() is None:
@@ -234,8 +237,10 @@ class History:
             connection.execute(delete(graph).where(graph.c.id.not_in(used)))
         for uid, _ in deleted:
             self._results.delete_incoming(uid)
-        for call in calls:
-            self._journal.answers.delete(call)
+        for uid in ordered:
+            self._journal.turns.delete_ordered(uid, has_turn=False)
+        for name in (*calls, *ordered.values()):
+            self._journal.answers.delete(name)
         return pictures
 
     def reindex(self) -> int:
@@ -263,7 +268,9 @@ class History:
         file = row.result if is_here else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)
         exact = row.charged is not None
-        answer = self._journal.kept_answer_name(row.call) if row.state in ("unknown", "refused") else ""
+        answer = (
+            self._journal.kept_answer_name(queries.answer_names(row)) if row.state in ("unknown", "refused") else ""
+        )
         return HistoryEntry(
             **copied,
             usd=dollars(row.counted),

@@ -75,8 +75,18 @@ class ImageStore:
         self._store_beside(fingerprint, uid, data, text, fingerprint=f"{fingerprint}+{uid}", role="extra")
 
     def store_drafts(self, fingerprint: str, drafts: Sequence[bytes]) -> None:
-        """Stores what the model drew before the picture with this fingerprint, in its order. They are free."""
-        for name, data in zip(queries.draft_fingerprints(fingerprint), drafts, strict=False):
+        """Stores what the model drew before the picture with this fingerprint, in its order. They are free.
+
+        Those of the same call that are here already, since a process ended before the picture was stored, stay.
+        """
+        names = queries.draft_fingerprints(fingerprint)
+        with self._database.read() as connection:
+            call = queries.by_fingerprints(connection, [fingerprint])[-1].call
+            rows = [row for row in queries.by_fingerprints(connection, names) if row.call == call]
+        here = {row.fingerprint for row in rows if self._results.has(row.result, row.uid)}
+        for name, data in zip(names, drafts, strict=False):
+            if name in here:
+                continue
             self._store_beside(fingerprint, uuid.uuid4().hex, data, "", fingerprint=name, role="draft")
 
     def _store_beside(self, requested: str, uid: str, data: bytes, text: str, **own: str) -> None:

@@ -263,9 +263,9 @@ class Journal:
             log.warning("an answer could not be kept: %s", error)
             return None
 
-    def kept_answer_name(self, call: str) -> str:
-        """The file name of the kept answer of a call, "" where there is none."""
-        return self.answers.name(call)
+    def kept_answer_name(self, names: Sequence[str]) -> str:
+        """The file name of a kept answer, by the names that it may have; "" where there is none."""
+        return next((file for name in names if (file := self.answers.name(name))), "")
 
     def keep_unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """Moves bytes that are no picture to where a person can look at them; None when that isn't possible."""

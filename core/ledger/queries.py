@@ -106,6 +106,16 @@ def by_call(connection: Connection, call: str) -> list[Row[Any]]:
     return list(connection.execute(statement)) if call else []
 
 
+def order_answer(call: str, index: int) -> str:
+    """The name under which the answer to one picture of an order is kept."""
+    return f"{call}-{index}"
+
+
+def answer_names(row: Row[Any]) -> tuple[str, ...]:
+    """The names under which the answer that a picture is missing from may be kept, see `kept_answers`."""
+    return (order_answer(row.call, row.index_in_call), row.call) if is_order(row) else (row.call,)
+
+
 def draft_fingerprints(fingerprint: str) -> list[str]:
     """The fingerprints that the drafts of a picture have, in their order."""
     return [f"{fingerprint}+draft{number}" for number in range(MOST_DRAFTS)]
@@ -171,7 +181,7 @@ def unresolved_charge(row: Row[Any]) -> UnresolvedCharge:
     if row.state in ("accepted", "answered"):
         reason = msg("queries.free_with_same_key", profile=row.profile)
     return UnresolvedCharge(
-        row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, row.call
+        row.uid, row.provider, row.model, row.sent or row.created, dollars(row.counted), reason, answer_names(row)
     )
 
 

@@ -2,6 +2,7 @@
 
     ab/abcdef....<uid>.turn.json    beside the sidecar of the picture: the words, the parts of the answer with their thought
                                     signatures, the picture that it went on from. Deleted with the picture
+    ordered/<uid>.turn.json       the same without an answer, for a picture of an order that hasn't arrived
     references/ab/<digest>.<ending>   pictures that were sent along, by the digest of their pixels; the longest unused go first
     references/ab/<digest>.<uid>.used   empty, one for each picture that it was sent for: it goes with the last of them
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -99,6 +101,24 @@ class Turns:
         keys = {self._key(name, uid): (name, uid) for name, uid in asked}
         return {keys[key] for key in self._results.store.existing(keys)}
 
+    # ------------------------------------------------------------------------------------------------ orders
+
+    def write_ordered(self, uid: str, data: bytes) -> None:
+        """Writes what was asked for a picture of an order, see `encoded`. Raises OSError."""
+        self._results.store.put_soon(_ordered(uid), data, sync=True)
+
+    def read_ordered(self, uid: str) -> TurnRecord | None:
+        """What was asked for a picture of an order; None where that isn't known."""
+        return self._record(_ordered(uid)) if UID.fullmatch(uid) else None
+
+    def delete_ordered(self, uid: str, *, has_turn: bool) -> None:
+        """The picture has arrived, or never will. Without a turn, what was sent along goes, too. Raises OSError."""
+        if not UID.fullmatch(uid):
+            return
+        if not has_turn:
+            self._drop_references(_ordered(uid))
+        self._results.store.delete([_ordered(uid)])
+
     # ------------------------------------------------------------------------------------------------ references
 
     def keep_references(self, uid: str, digests: Sequence[str], files: Sequence[Encoded]) -> None:
@@ -134,7 +154,7 @@ class Turns:
 
     def _drop_references(self, key: str) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
-        uid = key.removesuffix(TURN).rpartition(".")[2]
+        uid = re.split(r"[./]", key.removesuffix(TURN))[-1]
         record = self._record(key)
         for reference in record.references if record else ():
             with self._lock:
@@ -192,6 +212,10 @@ class Turns:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             log.warning("the turn %s can't be read: %s", key, type(error).__name__)
             return None
+
+
+def _ordered(uid: str) -> str:
+    return f"ordered/{uid}{TURN}"
 
 
 def encoded(record: TurnRecord) -> bytes:

@@ -145,8 +145,8 @@ class UnresolvedCharge:
     """Unix time of the send."""
     usd: float
     reason: str
-    call: str = ""
-    """The id of the call. Its answer may be kept, see `Journal.kept_answer_name`."""
+    answers: tuple[str, ...] = ()
+    """The names under which its answer may be kept, see `Journal.kept_answer_name`."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ...errors import ProviderFailure
 from ...errors.messages import msg
 from ...http.body import Body, Part, Raw, json_body
 from ...http.long_json import NotJson, read_json
+from ...http.long_text import LongText
 from ...providers.spec import BatchApi
 from ..base.step import Done, Failed, Job, Reply, Send
 from ..gemini import DIALECT
@@ -254,7 +255,10 @@ def status_of(reply: Reply) -> BatchStatus | None:
     for output in (value.get("response"), metadata.get("output")):
         inlined = output.get("inlinedResponses") if isinstance(output, dict) else None
         if answers is None and isinstance(inlined, dict):
-            answers = tuple(gemini_errors.objects(inlined, "inlinedResponses"))
+            listed = inlined.get("inlinedResponses")
+            # What is no object keeps its place: answers without keys are told by it.
+            objects = listed if isinstance(listed, list) else []
+            answers = tuple(each if isinstance(each, dict) else {"unread": each} for each in objects)
         file = file or _file_of(output)
     return BatchStatus(
         state,
@@ -284,6 +288,27 @@ def answer_of_line(job: Job, line: bytes) -> BatchAnswer | None:
     reply = Reply(200, {}, line)
     value = _value(reply)
     return answer_of(job, value, reply) if value else None
+
+
+def answer_bytes(value: Mapping[str, Any]) -> bytes:
+    """One answer that came inside, as a line of the file would have it."""
+    return json.dumps(value, default=_long_text).encode()
+
+
+def _long_text(value: Any) -> str:
+    """A long text of the answer. Raises TypeError for anything else."""
+    if not isinstance(value, LongText):
+        raise TypeError(type(value).__name__)
+    return value.read().decode("utf-8", "replace")
+
+
+_KEY = re.compile(rb'"key"\s*:\s*"(\d{1,9})"')
+
+
+def key_in(line: bytes) -> str:
+    """The key in a line that is no JSON, "" where it shows none: it is the first or the last field."""
+    found = _KEY.search(line[:400]) or _KEY.search(line[-400:])
+    return found[1].decode() if found else ""
 
 
 def error_of_request(job: Job, error: Mapping[str, Any]) -> ProviderFailure:

@@ -49,6 +49,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 UNKNOWN_POLLS = 4
 """How often in a row the provider may not know an order that it has named, before it counts as lost."""
 
+UNREAD_LOOKS = 5
+"""After how many answers in a row that don't say how far an order is one is kept."""
+
 
 @dataclass(frozen=True)
 class OrderedPicture:
@@ -108,7 +111,7 @@ class Order(JournaledCall):
         )
         super().__init__(target, status, ledger, cache)
         self._source, self._ended = source, ended
-        self._status.phase = "preparing"
+        self._status.phase, self._status.is_order = "preparing", True
         model_id = source.model if isinstance(source, Claim) else source.model_id
         self._job = self._status.job = job_of(target, model_id, source.operation)
         self._file = OrderFile(folder, self.id)
@@ -126,7 +129,7 @@ class Order(JournaledCall):
         if claimed:
             self.settled.set()
         self.done = threading.Event()
-        self._has_collected = False
+        self._has_collected, self._unread_looks = False, 0
 
     # ------------------------------------------------------------------------------------------------ for others
 
@@ -175,7 +178,7 @@ class Order(JournaledCall):
         finally:
             if sender is not None:
                 sender.transport.close()
-            self._file.delete()
+            self._file.delete(keep_answers=self._answers is not None and self._answers.has_unkept)
             outcome.attempts, outcome.seconds = status.attempts, time.monotonic() - begun
             self._key.scrub_outcome(outcome)
             self._journal.close(run_detached=self.settled.is_set() and not self.was_cancelled)
@@ -219,6 +222,7 @@ class Order(JournaledCall):
             if source.stopped():
                 self._status.advance(Withdrawn())
                 raise self._messages.not_sent()
+            self._journal.keep_request(number, asked.job, asked.digests)
             yield str(number), gemini_batch.request_body(asked.job)
 
     def _follow(self, sender: OrderSender, batch: str) -> None:
@@ -262,8 +266,12 @@ class Order(JournaledCall):
                 return is_unknown
             raise self._messages.error(failure, status.advance(Refused(spec=self.target.spec, failure=failure)), batch)
         found = gemini_batch.status_of(reply)
-        if found is not None:
-            status.progress = found.state
+        if found is None:
+            self._unread_looks += 1
+            if self._unread_looks == UNREAD_LOOKS and self._journal.keep_order_answer(reply.body) is not None:
+                log.warning("an order is asked about whose state can't be read: the answer is kept in unreadable")
+        else:
+            status.progress, self._unread_looks = found.state, 0
             self._has_collected = found.has_ended and self._collect(found, reply)
         return False
 

@@ -19,6 +19,9 @@ from .order import Order, OrderRequests
 
 log = logging.getLogger("nano_banana")
 
+UNREAD_SECONDS = 30 * 86400.0
+"""How long a file of answers is kept in which one could be neither read nor kept."""
+
 
 @dataclass(frozen=True)
 class OrderEnd:
@@ -98,10 +101,11 @@ class OrderBook:
 
     def delete_old_files(self) -> None:
         """Deletes what ended processes have left in the folder; younger files may be another process's."""
-        oldest = time.time() - KEPT_SECONDS
+        now = time.time()
         try:
             for file in self._folder.iterdir() if self._folder.is_dir() else ():
-                if file.stat().st_mtime < oldest:
+                most = UNREAD_SECONDS if file.suffix == ".answers" else KEPT_SECONDS
+                if file.stat().st_mtime < now - most:
                     file.unlink(missing_ok=True)
         except OSError as error:
             log.debug("old files of orders are left: %s", error)

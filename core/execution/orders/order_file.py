@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ...dialects.batch import gemini as gemini_batch
@@ -10,6 +10,7 @@ from ...errors import LedgerFailed
 from ...errors.messages import msg
 from ...files import private_files
 from ...http.body import Body, FileBytes
+from ...http.transport import ANSWER_BYTES
 from ...ledger.types import ledger_failed
 
 
@@ -52,8 +53,26 @@ class OrderFile:
         except OSError as error:
             raise self._not_writable(error) from None
 
-    def delete(self) -> None:
-        for file in (self.requests, self.answers):
+    def answer_lines(self) -> Iterator[tuple[int, int, bytes | None]]:
+        """Place, bytes and text of each line of the answers; None for one that is longer than any answer. Raises OSError."""
+        with self.answers.open("rb") as lines:
+            start = 0
+            while line := lines.readline(ANSWER_BYTES):
+                end, size = line, len(line)
+                while not end.endswith(b"\n") and (end := lines.readline(ANSWER_BYTES)):
+                    size += len(end)
+                if line.strip():
+                    yield start, size, line if size == len(line) else None
+                start += size
+
+    def read_answer(self, start: int, size: int) -> bytes:
+        """A line of the answers, or as much of it as is kept of an answer. Raises OSError."""
+        with self.answers.open("rb") as lines:
+            lines.seek(start)
+            return lines.read(min(size, ANSWER_BYTES))
+
+    def delete(self, *, keep_answers: bool = False) -> None:
+        for file in (self.requests, *(() if keep_answers else (self.answers,))):
             try:
                 file.unlink(missing_ok=True)
             except OSError:

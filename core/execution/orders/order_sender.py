@@ -17,6 +17,10 @@ MOST_ANSWERS = 16 << 30
 """Bytes of a file of answers."""
 
 
+class _NoFile(Exception):
+    """An answer that is no file."""
+
+
 class OrderSender:
     """For one order."""
 
@@ -61,13 +65,21 @@ class OrderSender:
         )
 
     def save(self, send: Send, file: Path) -> Reply | None:
-        """Fetches a file of answers; gives a reply where the answer is none. Raises what `Transport.save` does."""
+        """Fetches a file of answers; gives a reply where the answer is none, and an earlier file stays then.
+
+        Raises what `Transport.save` does.
+        """
         key = self._key.auth_header()
         end = time.monotonic() + MOST_ANSWERS / SLOW_BYTES
         private_files.make_folder(file.parent)
-        with private_files.replacing(file) as stream:
-            _, reply = self.transport.save(send.url, stream, key=key, deadline=end, most=MOST_ANSWERS)
-        return reply
+        try:
+            with private_files.replacing(file) as stream:
+                _, reply = self.transport.save(send.url, stream, key=key, deadline=end, most=MOST_ANSWERS)
+                if reply is not None:
+                    raise _NoFile
+        except _NoFile:
+            return reply
+        return None
 
 
 def job_of(target: Target, model_id: str, operation: str) -> Job:

@@ -24,7 +24,7 @@ from pack.core.dialects.base.step import Job, Reply, Send
 from pack.core.dialects.batch import gemini
 from pack.core.engine import Engine
 from pack.core.errors import Impossible, LedgerFailed
-from pack.core.execution.orders import order, order_cancel, order_creation
+from pack.core.execution.orders import order, order_answers, order_cancel, order_creation
 from pack.core.execution.orders.order_book import OrderBook, OrderEnd
 from pack.core.execution.orders.order_placing import OrderPlacing
 from pack.core.execution.orders.order_sender import OrderSender
@@ -35,7 +35,9 @@ from pack.core.ledger import RunContext
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
+from pack.core.request.conversation import Branch
 from pack.tests.doubles import start
+from pack.tests.doubles.batches import Batch, BatchRoutes
 from pack.tests.doubles.server import Doubles
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -575,6 +577,268 @@ def test_a_run_that_is_stopped_while_an_order_is_written_sends_nothing(
     (task,) = runs[0].tasks
     assert summary.dropped == 1 and task.error is not None and task.error.charged == "no"
     assert machine.orders() == 0 and not machine.state_of("a fox")
+
+
+# ------------------------------------------------------------------------------------------------- unreadable answers
+
+
+def answered(machine: Machine, change: Callable[[list[dict[str, Any]]], Any], *prompts: str, by_file: bool) -> None:
+    """Orders pictures whose answers `change` alters at the provider, in place or by giving the bytes of their file."""
+    batches = machine.doubles._router.batches
+    ended, make = threading.Event(), BatchRoutes._end
+
+    def end(routes: BatchRoutes, call: Any, batch: Batch) -> None:
+        batch.inline = not by_file
+        save = routes._save
+        if by_file:
+            routes._save = lambda call, content: save(
+                call, change(batch.answers) or b"\n".join(lines(batch.answers)) + b"\n"
+            )
+        try:
+            make(routes, call, batch)
+        finally:
+            routes._save = save
+        if not by_file:
+            change(batch.answers)
+        ended.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BatchRoutes, "_end", end)
+        machine.run(*prompts)
+        assert ended.wait(60)
+    assert len(batches.batches) == 1
+
+
+def lines(answers: list[dict[str, Any]]) -> list[bytes]:
+    return [json.dumps(answer).encode() for answer in answers]
+
+
+def cut_line(answers: list[dict[str, Any]]) -> bytes:
+    """The second answer ends in the middle."""
+    found = lines(answers)
+    return b"\n".join([found[0], found[1][:-40], *found[2:]]) + b"\n"
+
+
+def no_picture(answers: list[dict[str, Any]]) -> None:
+    answers[1]["response"] = {"candidates": [{"content": {"parts": [{"pixels": "of a new kind"}]}}]}
+
+
+def no_object(answers: list[dict[str, Any]]) -> None:
+    answers[1] = "7"  # type: ignore[call-overload]
+
+
+def no_image(answers: list[dict[str, Any]]) -> None:
+    answers[1]["response"]["candidates"][0]["content"]["parts"] = [
+        {"inlineData": {"mimeType": "image/png", "data": "bm8gcGljdHVyZQ=="}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "by_file"),
+    [(cut_line, True), (no_picture, False), (no_picture, True), (no_object, False), (no_image, False)],
+)
+def test_an_answer_that_can_not_be_read_is_kept_and_asked_about(
+    machine: Machine, change: Callable[[list[dict[str, Any]]], Any], by_file: bool
+) -> None:
+    """It may have been paid: its row says why, its bytes are here, and the answers beside it are taken."""
+    answered(machine, change, "a fox", "a hare", "an owl", by_file=by_file)
+    end = machine.home()
+    assert (end.images, end.failed) == (2, 1) and end.reasons
+    (row,) = History(machine.engine.ledger).pictures("a hare")
+    assert row.state == "unknown" and row.usd == pytest.approx(HALF) and row.reason and row.answer
+    kept = machine.engine.ledger.answers.path(row.answer.removesuffix(".answer"))
+    assert kept.is_file() and kept.stat().st_size > 100
+    assert [machine.state_of(prompt) for prompt in ("a fox", "an owl")] == [["stored"], ["stored"]]
+    assert not list((machine.engine.home / "orders").iterdir())
+    refused = machine.run("a hare").report.failed  # the user is asked first
+    assert [task.error.charged for task in refused if task.error] == ["maybe"] and machine.orders() == 1
+
+
+def test_a_kept_answer_of_an_order_is_read_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a version that knows its shape; the others of the order are left alone, and nothing is asked or paid."""
+    parse = gemini.answer_of
+
+    def unknown(job: Job, value: Any, reply: Reply) -> Any:
+        return gemini.BatchAnswer("1", gemini.Failed(gemini.unreadable(reply)))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            gemini, "answer_of", lambda *given: unknown(*given) if "1" in str(given[1]["metadata"]) else parse(*given)
+        )
+        machine.run("a fox", "a hare", "bad [[sim: refuse]]")
+        assert machine.home().failed == 2
+    (row,) = History(machine.engine.ledger).pictures("a hare")
+    before = len(machine.doubles.request_log()["free"])
+    found = machine.engine.read_again(row.uid)
+    assert (found.images, found.reason) == (1, "")
+    assert machine.state_of("a hare") == ["stored"] and machine.state_of("bad") == ["unknown"]
+    assert len(machine.doubles.request_log()["free"]) == before and machine.doubles.request_log()["paid_images"] == 2
+    branch = machine.engine.branch_after(machine.run("a hare").tasks[0])
+    assert branch.last.parts, "its turn came with it"
+
+
+def test_an_answer_that_is_still_unreadable_stays_kept(machine: Machine) -> None:
+    answered(machine, no_picture, "a fox", "a hare", by_file=False)
+    machine.home()
+    (row,) = History(machine.engine.ledger).pictures("a hare")
+    found = machine.engine.read_again(row.uid)
+    assert found.images == 0 and found.reason
+    (again,) = History(machine.engine.ledger).pictures("a hare")
+    assert (again.state, again.answer, again.usd) == ("unknown", row.answer, row.usd)
+    History(machine.engine.ledger).forget([row.uid])
+    assert not list((machine.engine.home / "results" / "unreadable").glob("*.answer"))
+
+
+def test_an_answer_that_can_be_neither_read_nor_kept_is_fetched_again(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of answers stays, and stands for the provider's where that is gone."""
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.engine.ledger, "keep_answer", lambda *given: None)
+        answered(machine, cut_line, "a fox", "a hare", "an owl", by_file=True)
+        end = machine.home()
+    assert (end.images, end.failed, end.resumable) == (2, 1, 1)
+    assert machine.state_of("a hare") == ["accepted"]
+    (file,) = (machine.engine.home / "orders").iterdir()
+    assert file.suffix == ".answers" and len(file.read_bytes().splitlines()) == 3
+    machine.doubles.switch("google", "download", 404)
+    machine.engine.recover(however_old=True)
+    assert machine.home(2).failed == 1
+    (row,) = History(machine.engine.ledger).pictures("a hare")
+    assert row.state == "unknown" and row.answer
+    assert not list((machine.engine.home / "orders").iterdir())
+
+
+def test_a_fault_of_ours_in_one_answer_keeps_no_other_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And that one is asked for again by the next recovery, at no cost."""
+    choose, seen = order_answers.choose_results, list[int]()
+
+    def failing(*given: Any) -> Any:
+        seen.append(1)
+        if len(seen) == 2:
+            raise ZeroDivisionError
+        return choose(*given)
+
+    monkeypatch.setattr(order_answers, "choose_results", failing)
+    machine.run("a fox", "a hare", "an owl")
+    end = machine.home()
+    assert (end.images, end.failed, end.resumable) == (2, 1, 1)
+    machine.engine.recover()
+    assert machine.home(2).images == 1 and machine.doubles.request_log()["paid_images"] == 3
+
+
+def test_an_order_that_says_that_it_is_done_and_shows_no_answers_is_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = BatchRoutes._shown
+
+    def elsewhere(routes: BatchRoutes, batch: Batch, **more: Any) -> dict[str, Any]:
+        return json.loads(json.dumps(shown(routes, batch, **more)).replace("inlinedResponses", "answersOfANewKind"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchRoutes, "_shown", elsewhere)
+        machine.run("a fox", "a hare")
+        assert machine.home().failed == 2
+    (row,) = History(machine.engine.ledger).pictures("a fox")
+    assert row.state == "unknown" and row.answer
+    kept = machine.engine.ledger.answers.read(row.answer.removesuffix(".answer"))
+    assert kept is not None and b"answersOfANewKind" in kept.body
+    assert machine.engine.read_again(row.uid).images == 0
+    assert machine.state_of("a fox") == ["unknown"]
+
+
+# ------------------------------------------------------------------------------------------------- conversations
+
+
+def test_a_conversation_goes_on_from_pictures_of_orders(machine: Machine) -> None:
+    """By their turns, with the signatures, references and words that were sent; each may be made now or by an order."""
+    engine = machine.engine
+    options = Options(delivery="batch", with_text=True)
+    reference = Picture.of(np.full((32, 32, 3), 90, np.uint8))
+
+    def run(asked: Request) -> Run:
+        found = engine.run([asked], engine.plan(ProviderChoice("google"), [asked]))
+        assert found.done.wait(60) and found.error is None
+        return found
+
+    def branch_of(asked: Request, ends: int) -> Branch:
+        """Orders a picture, waits for it, and takes it from the store."""
+        assert run(asked).tasks[0].order
+        assert machine.home(ends).images == 1
+        task = run(asked).tasks[0]
+        assert task.source == "store"
+        return engine.branch_after(task)
+
+    first = branch_of(Request("edit", "redraw it", options, references=(reference,)), 1)
+    assert first.last.parts and first.base_url
+    second = branch_of(Request("edit", "and now", options, branch=first), 2)
+    last = run(Request("edit", "at last", Options(), branch=second))
+    assert last.tasks[0].result and not [each for each in last.report.notices if "not sent as such" in each]
+    (entry,) = machine.doubles.request_log("at last")["requests"]
+    assert [turn["role"] for turn in entry["fields"]["contents"]] == ["user", "model", "user", "model", "user"]
+    assert len(entry["references"]) == 3
+    found = engine.branch_of(second.last.picture.file.partition(".")[0])
+    assert found is not None and [turn.prompt for turn in found.turns] == ["redraw it", "and now"]
+    assert not list((engine.home / "results" / "ordered").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_picture_that_another_process_has_ordered_keeps_its_turn(tmp_path: Path, doubles: Doubles) -> None:
+    home = tmp_path / "home"
+    doubles.fault("task=hang", provider="google", match=NAME)
+    killed(home, doubles, "accepted")
+    machine = Machine(home, doubles)
+    machine.engine.recover()
+    doubles.finish_batches()
+    assert machine.home().images == 3
+    branches = [machine.engine.branch_after(task) for task in machine.run("fox 0 [[sim: small]]").tasks]
+    assert [turn.prompt for turn in branches[0].turns] == ["fox 0 [[sim: small]]"] and branches[0].last.parts
+    assert not list((home / "results" / "ordered").iterdir())
+
+
+def test_a_picture_that_an_order_did_not_make_leaves_nothing_of_its_request(machine: Machine) -> None:
+    wanted = [
+        Request(
+            "edit",
+            "[[sim: status=400]] redraw",
+            Options(delivery="batch"),
+            references=(Picture.of(np.full((32, 32, 3), 90, np.uint8)),),
+        )
+    ]
+    run = machine.engine.run(wanted, machine.engine.plan(ProviderChoice("google"), wanted))
+    assert run.done.wait(60) and run.tasks[0].order
+    assert machine.home().failed == 1
+    results = machine.engine.home / "results"
+    assert not list((results / "ordered").iterdir()) and not list((results / "references").glob("*/*"))
+
+
+def test_drafts_of_an_order_come_with_its_picture(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once each, although the process ended between them and the picture."""
+    store, failed = machine.engine.ledger.mark_stored, list[int]()
+
+    def full_at_first(*given: Any, **more: Any) -> None:
+        failed.append(1)
+        if len(failed) == 1:
+            raise LedgerFailed("the disk is full")
+        store(*given, **more)
+
+    monkeypatch.setattr(machine.engine.ledger, "mark_stored", full_at_first)
+    wanted = [Request("generate", "[[sim: drafts=2]] a fox", Options(delivery="batch"))]
+
+    def run() -> Run:
+        asked = machine.engine.run(
+            wanted, machine.engine.plan(ProviderChoice("google", "nano-banana-2.1"), wanted), wants_drafts=True
+        )
+        assert asked.done.wait(60) and asked.error is None
+        return asked
+
+    run()
+    machine.home()
+    run()
+    if machine.state_of("fox") != ["stored"]:
+        machine.home(2)
+    task = run().tasks[0]
+    assert task.source == "store" and len(task.drafts) == 2
 
 
 FAULTS = st.lists(
