@@ -1,4 +1,4 @@
-"""Commands about the journal: `python ledger.py list`, `spend`, `export`, `recover`, `forget`, `reindex`, `move`.
+"""Commands about the journal: `python ledger.py list`, `spend`, `export`, `recover`, `forget`, `reindex`, `move`, `upload`.
 
 Run it with the Python of ComfyUI, which may be the embedded one of Windows. It loads the pack from the folder of this file, and
 neither changes `sys.path` nor imports ComfyUI.

@@ -1,4 +1,4 @@
-"""The commands of `ledger.py`: list, export, recover, forget, reindex, move and spend.
+"""The commands of `ledger.py`: list, export, recover, forget, reindex, move, upload and spend.
 
 They print tables, or CSV.
 """
@@ -21,6 +21,7 @@ from .execution import charge
 from .ledger.history import GROUPS, History, HistoryEntry
 from .ledger.journal import Journal
 from .ledger.move import move
+from .ledger.upload import upload
 
 _AGE = re.compile(r"(\d+)([hdwm])")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "m": 30 * 86400}
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str], pack: Path) -> int:
     try:
         engine = Engine(home)
         code: int = options.run(engine, History(engine.ledger), options)
+        engine.ledger.results.store.close()
         for notice in engine.ledger.take_notices():
             print(f"ledger: {notice}.", file=sys.stderr)
         return code
@@ -106,13 +108,26 @@ def _reindex(engine: Engine, history: History, options: argparse.Namespace) -> i
 
 
 def _move(engine: Engine, history: History, options: argparse.Namespace) -> int:
-    target, results = engine.ledger.database, engine.ledger.results.folder
+    target, results = engine.ledger.database, engine.ledger.results
     if not target.is_shared:
         print("ledger: name the server that the journal is moved to in NANO_BANANA_JOURNAL.", file=sys.stderr)
         return 2
-    count, file = move(Journal(engine.home, results, decide_stalled=charge.decide_stalled_row, on_network=True), target)
+    count, file = move(
+        Journal(engine.home, results.folder, decide_stalled=charge.decide_stalled_row, on_network=True), target
+    )
     print(f"{count} pictures were moved to the server; the file is kept as {file.name}")
-    print(f"The results stay in {results}: all machines need that folder, by NANO_BANANA_RESULTS")
+    print(f"The results stay in {results.store.place}: all machines need that place, by NANO_BANANA_RESULTS")
+    return 0
+
+
+def _upload(engine: Engine, history: History, options: argparse.Namespace) -> int:
+    results = engine.ledger.results
+    if results.store.incoming_is_shared:
+        print("ledger: name the bucket that the results are copied to in NANO_BANANA_RESULTS.", file=sys.stderr)
+        return 2
+    count, folder = upload(Path(options.folder) if options.folder else engine.home / "results", results)
+    history.reindex()
+    print(f"{count} pictures were copied to {results.store.place}; the folder is kept as {folder}")
     return 0
 
 
@@ -156,6 +171,8 @@ def _parser() -> argparse.ArgumentParser:
     selection.add_argument("--all", action="store_true")
     add("reindex", _reindex, "brings the journal up to what is in the results' folder")
     add("move", _move, "moves the journal of this data folder to the server that NANO_BANANA_JOURNAL names")
+    uploads = add("upload", _upload, "copies a folder of results to the bucket that NANO_BANANA_RESULTS names")
+    uploads.add_argument("folder", nargs="?", default="", help="else results in the data folder")
     spend = add("spend", _spend, "what was spent")
     spend.add_argument("--by", type=_groups_argument, default=["day"], help=f"one or more of {','.join(GROUPS)}")
     spend.add_argument("--since", type=_age_argument)

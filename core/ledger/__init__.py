@@ -15,6 +15,7 @@ the send, and so on until `mark_stored` or `mark_failed`.
     database        where the journal is kept: sqlite_database, or postgres_database with postgres_address, postgres_pooler
                     and postgres_session
     schema          its tables;  running_totals: sums for caps;  queries: reading and updating rows
+    storage         where results are kept: a folder, or a bucket;  upload: from the one to the other
     backlog         steps that wait for a server;  shared_limits, shared_results: what machines share
     move            from a file to a server;  moved_journal: what is left in its place
     workflows       the graph that asked, without secrets

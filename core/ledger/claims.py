@@ -170,7 +170,8 @@ class Claims:
                 connection, self._ownership, self._results, self._decide_stalled, can_resume, self._clock()
             )
             for row in queries.by_uids(connection, [uid]):
-                if row.state == "unknown" or (row.state in OPEN_STATES and self._ownership.stalled([row])):
+                is_stalled = row.state in OPEN_STATES and bool(self._ownership.stalled([row]))
+                if row.fingerprint and (row.state == "unknown" or is_stalled):
                     stalled.resolve(row)
         with self._database.read() as connection:
             for row in queries.by_uids(connection, [uid]):

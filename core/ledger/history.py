@@ -20,6 +20,7 @@ from .schema import graph, picture, result
 from .selection import Selection, stored
 from .types import OPEN_STATES, dollars
 
+_FORGOTTEN_AT_ONCE = 100
 GROUPS = ("day", "provider", "profile", "project")
 
 
@@ -196,18 +197,32 @@ class History:
         Bytes, prompt, text, graph, task and drafts are deleted. What was spent stays, or a cap could be exceeded by deleting.
         Pictures that a call works on are left alone.
         """
+        if uids is None:
+            statement = select(picture.c.uid).where(picture.c.fingerprint != "", picture.c.role != "draft")
+            if before is not None:
+                statement = statement.where(picture.c.created < before)
+            if keep_favourites:
+                statement = statement.where(picture.c.favourite == 0)
+            with self._database.read() as connection:
+                uids = list(connection.execute(statement).scalars())
+        # All other machines wait for a transaction, and a bucket takes some time for each picture.
+        count = sum(
+            self._forget(uids[start : start + _FORGOTTEN_AT_ONCE]) for start in range(0, len(uids), _FORGOTTEN_AT_ONCE)
+        )
+        with self._database.write() as connection:
+            used = select(picture.c.graph).distinct()
+            connection.execute(delete(graph).where(graph.c.id.not_in(used)))
+        return count
+
+    def _forget(self, uids: Sequence[str]) -> int:
+        """Deletes pictures in one transaction; gives how many."""
         deleted: list[tuple[str, str]] = []
         """(uid, file name)"""
         calls, ordered = set[str](), dict[str, str]()
         """`ordered`: uid of a picture of an order -> the name of its kept answer."""
         pictures = 0
         with self._database.write() as connection:
-            statement = select(picture).where(picture.c.fingerprint != "", picture.c.role != "draft")
-            if before is not None:
-                statement = statement.where(picture.c.created < before)
-            if keep_favourites:
-                statement = statement.where(picture.c.favourite == 0)
-            chosen = queries.by_uids(connection, uids) if uids is not None else connection.execute(statement).all()
+            chosen = queries.by_uids(connection, uids)
             drafts = queries.drafts_of(connection, chosen)
             for row in [*chosen, *(draft for listed in drafts.values() for draft in listed)]:
                 if row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row):
@@ -233,8 +248,6 @@ class History:
                     self._results.delete(name)
                 else:
                     self._results.delete_sidecars(name, {uid for uid, _ in deleted})
-            used = select(picture.c.graph).distinct()
-            connection.execute(delete(graph).where(graph.c.id.not_in(used)))
         for uid, _ in deleted:
             self._results.delete_incoming(uid)
         for uid in ordered:

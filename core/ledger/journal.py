@@ -105,8 +105,8 @@ class Journal:
         return len(self._backlog) + self.results.store.waiting
 
     def take_notices(self) -> list[str]:
-        """What the user should know about the journal's file: each notice is given once."""
-        return self.database.take_notices()
+        """What the user should know about the journal's file and its results: each notice is given once."""
+        return self.database.take_notices() + self.results.take_notices()
 
     def limit_results(self, limit_bytes: int) -> None:
         """Sets the size above which the least recently used pictures are deleted."""
@@ -296,7 +296,7 @@ def _results(home: Path, folder: Path | None, bucket: BucketAddress | None, limi
     if bucket is None:
         return Results(folder or home / "results")
     cache = folder or home / "results-cache" / bucket.id
-    return Results(cache, BucketCache(cache, S3Store(bucket), bucket.place, limit))
+    return Results(cache, BucketCache(cache, S3Store(bucket), bucket.place, limit), home / "results")
 
 
 def _database(home: Path, address: PostgresAddress | None, results: Results, on_network: bool) -> Database:

@@ -48,7 +48,7 @@ ROOM_PER_PICTURE = 32 << 20
 UID = re.compile(r"[0-9a-f]{32}")
 """The id of a picture. It is checked because it becomes a part of file names, and others may be able to write sidecars."""
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
-_FOLDER = re.compile(r"[0-9a-f]{2}")
+FOLDER = re.compile(r"[0-9a-f]{2}")
 TURN = ".turn.json"
 """How the file of a turn ends."""
 SIDECAR_BYTES = 16 << 20
@@ -64,14 +64,23 @@ class DamagedFile(ValueError):
 class Results:
     """The results of one journal. Methods raise OSError, and LedgerFailed where a bucket doesn't answer."""
 
-    def __init__(self, folder: Path, store: ResultsStore | None = None) -> None:
-        """`folder`: of this machine. `store`: where results are kept; None = in that folder."""
-        self.folder = folder
+    def __init__(self, folder: Path, store: ResultsStore | None = None, earlier: Path | None = None) -> None:
+        """`folder`: of this machine. `store`: where results are kept; None = in that folder. `earlier`: the folder that kept
+        them before, perhaps."""
+        self.folder, self._earlier = folder, earlier
         self.store = store or FolderStore(folder)
         self.checked_id = ""
         """See `shared_results`."""
         self.before_turn_is_deleted: Callable[[str], None] = lambda key: None
         """Called with the key of a turn, see `turns`."""
+
+    def take_notices(self) -> list[str]:
+        """What the user should know about where results are kept; each notice is given once."""
+        earlier, self._earlier = self._earlier, None
+        if earlier is None or not any(earlier.glob("[0-9a-f][0-9a-f]/*")):
+            return []
+        command = "python ledger.py upload"
+        return [msg("results.earlier_folder", folder=earlier, place=self.store.place, command=command)]
 
     def check_free_space(self, pictures: int) -> None:
         """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
@@ -208,9 +217,7 @@ class Results:
         listed = list(keys)
         for key in listed:
             if key.endswith(TURN):
-                self.checked_id = ""
-        """See `shared_results`."""
-        self.before_turn_is_deleted(key)
+                self.before_turn_is_deleted(key)
         self.store.delete(listed)
 
     def _files_of(self, name: str) -> list[str]:
@@ -251,7 +258,7 @@ class Results:
     def walk(self) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
         for folder in self.store.folders():
-            listed = self.store.list_in(folder) if _FOLDER.fullmatch(folder) else {}
+            listed = self.store.list_in(folder) if FOLDER.fullmatch(folder) else {}
             for key in listed:
                 if not key.endswith(".json") or key.endswith(TURN):
                     continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 BUCKET = "studio"
@@ -62,12 +61,6 @@ class BucketServer:
         store = self._store(prefix)
         keys = [each["path"] for chunk in obstore.list(store) for each in chunk]
         return {key: bytes(obstore.get(store, key).bytes()) for key in keys}
-
-    def put(self, prefix: str, folder: Path) -> None:
-        """Copies a folder into one of the bucket, as any program for S3 does."""
-        for file in folder.rglob("*"):
-            if file.is_file():
-                self.replace(prefix, file.relative_to(folder).as_posix(), file.read_bytes())
 
     def replace(self, prefix: str, key: str, data: bytes) -> None:
         import obstore

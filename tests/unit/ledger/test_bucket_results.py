@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from bucket_server import BUCKET, KEY, SECRET, BucketServer, missing
 from dialect_driver import QUICK_SPECS, keyed, request
-from journal_driver import FREE, claim_one, entry, lose_journal, open_journal, png, run_context
+from journal_driver import FREE, ROOT, claim_one, entry, lose_journal, open_journal, png, run_context
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
 from pack.core.ledger.history import History
@@ -266,16 +266,20 @@ def test_forgotten_pictures_leave_the_bucket(farm: Farm) -> None:
     assert here.look_up(["v1:1"]) == {}
 
 
-def test_a_folder_of_results_is_copied_to_the_bucket_as_it_is(farm: Farm) -> None:
+def test_an_earlier_folder_of_results_is_named_and_copied_to_the_bucket(farm: Farm, tmp_path: Path) -> None:
     before = open_journal(farm.home / "shared")
     uid = store(before)
     before.close()
-    folder = farm.home / "shared" / "results"
-    for private in ("incoming", "unreadable"):
-        shutil.rmtree(folder / private, ignore_errors=True)
-    farm.s3.put(farm.prefix, folder)
     after = farm.machine("a")
+    assert after.look_up([NAME]) == {}
+    assert [notice for notice in after.take_notices() if "python ledger.py upload" in notice]
+    environ = {**os.environ, **farm.s3.environ(farm.prefix), "NANO_BANANA_HOME": str(farm.home / "shared")}
+    command = [sys.executable, str(ROOT / "ledger.py"), "upload"]
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0 and "1 pictures were copied" in told.stdout, told
     assert after.look_up([NAME])[NAME].read() == png(1) and after.look_up([NAME])[NAME].uid == uid
+    assert not (farm.home / "shared" / "results").exists() and list(farm.home.glob("shared/results-uploaded-*"))
+    assert farm.machine("b").take_notices() == []
 
 
 def test_the_cache_drops_what_was_read_the_longest_ago_and_nothing_that_waits(farm: Farm) -> None:
