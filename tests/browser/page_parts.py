@@ -148,12 +148,12 @@ def send_json(host: Host, path: str, value: Any, method: str = "PUT") -> Any:
 
 
 @contextmanager
-def entered(host: Host, provider: str, base_url: str) -> Iterator[None]:
+def entered(host: Host, provider: str, base_url: str, profile: str = "default") -> Iterator[None]:
     """A provider has a key and another address, as entered in the settings, until the end of the block."""
     send_json(host, f"/providers/{provider}", {"base_url": base_url})
-    send_json(host, f"/keys/{provider}/default", {"key": "sim-entered"})
+    send_json(host, f"/keys/{provider}/{profile}", {"key": "sim-entered"})
     yield
-    send_json(host, f"/keys/{provider}/default", {}, "DELETE")
+    send_json(host, f"/keys/{provider}/{profile}", {}, "DELETE")
     send_json(host, f"/providers/{provider}", {"base_url": None})
 
 

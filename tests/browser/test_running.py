@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import BOTH_RENDERERS, note, open_panel, prompted, send_json, text_to_image, toast
+from pack.tests.browser.page_parts import BOTH_RENDERERS, entered, note, open_panel, prompted, text_to_image, toast
 from playwright.sync_api import expect
 
 PREVIEW = """() => {
@@ -70,12 +70,9 @@ def test_a_slow_request_shows_where_it_is_and_the_first_picture(
 @pytest.fixture
 def google(doubles: Any, host: Host) -> Iterator[str]:
     """The profile of a key for Google: `auto` knows nothing of it, and no other test is asked at Google."""
-    send_json(host, "/providers/google", {"base_url": doubles.base_url("google")})
-    send_json(host, "/keys/google/drafts", {"key": "sim-drafts"})
-    yield "drafts"
-    doubles.release()
-    send_json(host, "/keys/google/drafts", {}, "DELETE")
-    send_json(host, "/providers/google", {"base_url": None})
+    with entered(host, "google", doubles.base_url("google"), "drafts"):
+        yield "drafts"
+        doubles.release()
 
 
 def show_drafts(page: Any, wanted: bool) -> None:
@@ -92,9 +89,11 @@ def show_drafts(page: Any, wanted: bool) -> None:
 def test_a_draft_is_seen_before_the_picture(
     canvas: Callable[..., Any], doubles: Any, google: str, vue: bool, locale: str
 ) -> None:
-    """Where the setting says so; nothing is connected to the drafts, and the picture takes their place."""
+    """Where the setting says so, also after a reload; nothing is connected to the drafts, and the picture takes their place."""
     page = canvas(vue=vue, light=vue != (locale == "zh"), locale=locale)
     show_drafts(page, True)
+    with page.page.expect_response("**/nano_banana/drafts"):
+        page.open()
     prompt = f"A dipper, {page.look}"
     workflow = prompted(text_to_image("google"), f"{prompt} [[sim: pause]]")
     for node in workflow["nodes"]:

@@ -52,10 +52,18 @@ def test_words_and_temperature_go_where_a_provider_has_them(bench: Bench, tag: s
 
 
 def test_the_sources_of_a_search_are_data_too(bench: Bench, tag: str) -> None:
-    """Of the paid picture and of the stored one alike; without a search there is nothing of the kind."""
+    """Of the paid picture and of the stored one alike; without a search there are none. `text` names them, too."""
     page = {"title": "Facts", "uri": "https://example.com/facts"}
-    searched = [bench.generate(tag, "google", {"timeout": each}, enable_web_search=True) for each in (60, 61)]
+    words = {"words": node("PreviewAny", source=["make", 2])}
+    searched = [
+        with_drafts(
+            bench, tag, words, linked=False, config={"provider": "google", "timeout": each}, enable_web_search=True
+        )
+        for each in (60, 61)
+    ]
     assert [ran.info()["images"][0]["sources"] for ran in searched] == [[page], [page]] and bench.paid(tag) == 1
+    for ran in searched:
+        assert ran.text("words")[0].endswith("Sources:\n- Facts: https://example.com/facts")
     assert "sources" not in bench.generate(tag, "google").info()["images"][0]
 
 
