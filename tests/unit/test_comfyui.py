@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pack import comfyui
@@ -49,3 +53,25 @@ def test_the_home_of_nobody_is_told_and_takes_no_nodes_away(monkeypatch: pytest.
         with pytest.raises(ConfigError, match="NANO_BANANA_HOME"):
             act()
     assert comfyui.provider_options() == (BUILT_IN, ["default"], ())
+
+
+def test_a_farm_s_worker_recovers_once_more_when_a_killed_one_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after a restart what the process before it was at still belongs to it."""
+    slept: list[float] = []
+    rounds: list[list[float]] = []
+    begun: list[Callable[[], None]] = []
+    both = threading.Event()
+
+    def recover() -> SimpleNamespace:
+        rounds.append(list(slept))
+        if len(rounds) == 2:
+            both.set()
+        return SimpleNamespace(wait=lambda: True, result=SimpleNamespace(text="", images=0, failed=0))
+
+    ledger = SimpleNamespace(is_empty=False, database=SimpleNamespace(return_seconds=10.0))
+    monkeypatch.setattr(comfyui, "engine", lambda: SimpleNamespace(ledger=ledger, recover=recover))
+    monkeypatch.setattr(comfyui, "at_server_start", begun.append)
+    monkeypatch.setattr(comfyui, "time", SimpleNamespace(sleep=slept.append, time=time.time))
+    comfyui.recover_after_start()
+    begun[0]()
+    assert both.wait(60) and rounds == [[], [11.0]]

@@ -168,6 +168,23 @@ def test_a_worker_that_never_returns_has_ended_after_a_while(
     other.close()
 
 
+def test_the_task_of_a_killed_worker_is_fetched_when_its_time_is_over(
+    postgres: PostgresServer, tmp_path: Path, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asks for it: the recovery after a start looks twice."""
+    worker, other = opened(postgres, tmp_path / "a", schema), opened(postgres, tmp_path / "b", schema)
+    claim_one(worker)
+    worker.mark_sent(["v1:a"], "call")
+    worker.mark_accepted(["v1:a"], {"task": "t-1"})
+    monkeypatch.setattr(PostgresSession, "_reconnect", lambda self: self._closed.wait(60))
+    end_backend(postgres, backend_of(worker))
+    assert other.claim_stalled(lambda *where: True) == []
+    monkeypatch.setattr(GRACE, 0.0)
+    assert [claim.task for claim in other.claim_stalled(lambda *where: True)] == [{"task": "t-1"}]
+    worker.close()
+    other.close()
+
+
 def test_a_worker_that_can_t_be_seen_any_more_sends_nothing(
     postgres: PostgresServer, tmp_path: Path, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
