@@ -193,6 +193,8 @@ class ImageCollector:
 
     def _collect_extras(self, transport: Transport, extras: Sequence[ImageRef]) -> None:
         """Keeps pictures beyond those that were asked for, as bytes and for the results panel only."""
+        if not extras:
+            return
         outcome, label = self._status.outcome, self._status.target.spec.label
         seen = {pixel_digest(image.pixels) for image in outcome.images.values()}
         for found in extras[:MOST_EXTRAS]:

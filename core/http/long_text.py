@@ -81,6 +81,11 @@ class LongText:
             out.write(piece)
         return out.getvalue()  # without a copy: it is the buffer itself
 
+    @property
+    def fills_body(self) -> bool:
+        """Whether it is one piece, and more than half of its body: there is no other such text in it."""
+        return len(self.spans) == 1 and 2 * len(self) > len(self.spans[0].body)
+
     def __len__(self) -> int:
         """Bytes in the body."""
         return sum(span.end - span.start for span in self.spans)

@@ -65,12 +65,14 @@ def unwrapped(slices: Iterable[bytes], layers: int) -> Iterator[bytes]:
 
 def _decoded(slices: Iterable[bytes]) -> Iterator[bytes]:
     """Base64 without a prefix. Raises ValueError for anything else."""
-    rest = b""
+    rest, is_plain = b"", True
     for piece in slices:
-        rest += piece.translate(_STANDARD, _SPACES)
+        if is_plain and piece.translate(None, _ALPHABET):
+            is_plain = False  # from here on each slice is cleaned, and looked at again
+        rest += piece if is_plain else piece.translate(_STANDARD, _SPACES)
         whole = (len(rest) - _TAIL) // 4 * 4
         if whole > 0:
-            yield _bytes_of(rest[:whole])
+            yield binascii.a2b_base64(rest[:whole]) if is_plain else _bytes_of(rest[:whole])
             rest = rest[whole:]
     rest = rest.replace(b"%3D", b"=").replace(b"%3d", b"=").rstrip(b"=")
     if len(rest) % 4 == 1:

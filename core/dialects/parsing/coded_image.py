@@ -10,12 +10,16 @@ from functools import cached_property
 from ...http.long_text import LongText
 from .base64_text import HEAD, layers_of, unwrapped
 
+_KEPT_LENGTH = 16 << 20
+"""Characters of an image that is decoded once only, where it fills its answer."""
+
 
 class CodedImage:
     """An image behind some layers of base64. Equal where the image's bytes are."""
 
-    def __init__(self, text: LongText, layers: int, size: int) -> None:
-        self._text, self._layers, self.size = text, layers, size
+    def __init__(self, text: LongText, layers: int, size: int, data: bytes | None = None) -> None:
+        """`data`: its bytes, where they are in memory anyway."""
+        self._text, self._layers, self.size, self._data = text, layers, size, data
 
     @classmethod
     def of(cls, text: LongText) -> CodedImage | None:
@@ -23,21 +27,22 @@ class CodedImage:
         layers = layers_of(text.head(HEAD))
         if not layers:
             return None
+        pieces = unwrapped(text.slices(), layers)
         try:
-            size = sum(len(piece) for piece in unwrapped(text.slices(), layers))
+            if text.fills_body and len(text) <= _KEPT_LENGTH:
+                data = _joined(pieces)
+                return cls(text, layers, len(data), data)
+            size = sum(len(piece) for piece in pieces)
         except ValueError:
             return None
         return cls(text, layers, size)
 
     def slices(self) -> Iterator[bytes]:
-        return unwrapped(self._text.slices(), self._layers)
+        return iter((self._data,)) if self._data is not None else unwrapped(self._text.slices(), self._layers)
 
     def read(self) -> bytes:
         """The image's bytes."""
-        out = io.BytesIO()
-        for piece in self.slices():
-            out.write(piece)
-        return out.getvalue()  # without a copy: it is the buffer itself
+        return self._data if self._data is not None else _joined(self.slices())
 
     @cached_property
     def _digest(self) -> bytes:
@@ -56,3 +61,10 @@ class CodedImage:
 
     def __repr__(self) -> str:
         return f"CodedImage({self.size} bytes)"
+
+
+def _joined(pieces: Iterator[bytes]) -> bytes:
+    out = io.BytesIO()
+    for piece in pieces:
+        out.write(piece)
+    return out.getvalue()  # without a copy: it is the buffer itself
