@@ -20,7 +20,7 @@ from .schema import graph, picture, result
 from .selection import Selection, stored
 from .types import OPEN_STATES, dollars
 
-_FORGOTTEN_AT_ONCE = 100
+_FORGOTTEN_AT_ONCE = 20
 GROUPS = ("day", "provider", "profile", "project")
 
 

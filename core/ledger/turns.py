@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -23,11 +22,10 @@ from typing import Any
 
 from ..dialects.parsing.model_turn import MOST_PARTS
 from ..errors import LedgerFailed
-from ..files import private_files
-from ..files.regular_files import read_regular
 from ..images.picture import EXTENSION, Encoded
 from . import interruptible_json
 from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results, key_of
+from .storage.object_store import ResultsStore
 
 log = logging.getLogger("nano_banana")
 
@@ -36,6 +34,7 @@ _MOST_REFERENCES = 64
 _SHARE = 10
 """The references that are kept may take one part in so many of what the results may."""
 _TARGET_SHARE = 0.9
+_USED = ".used"
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Turns:
 
     def write(self, name: str, uid: str, data: bytes) -> None:
         """Writes the record of a picture, see `encoded`. Raises OSError."""
-        self._results.store.put_soon(self._key(name, uid), data, sync=True)
+        self._store.put_soon(self._key(name, uid), data, sync=True)
 
     def read(self, name: str, uid: str) -> TurnRecord | None:
         """The record of a picture; None where there is none that can be read."""
@@ -99,13 +98,13 @@ class Turns:
         """Those of the pictures, given by name and uid, that have a record, be it one that can't be read."""
         asked = ((name, uid) for name, uid in pictures if NAME.fullmatch(name) and UID.fullmatch(uid))
         keys = {self._key(name, uid): (name, uid) for name, uid in asked}
-        return {keys[key] for key in self._results.store.existing(keys)}
+        return {keys[key] for key in self._store.existing(keys)}
 
     # ------------------------------------------------------------------------------------------------ orders
 
     def write_ordered(self, uid: str, data: bytes) -> None:
         """Writes what was asked for a picture of an order, see `encoded`. Raises OSError."""
-        self._results.store.put_soon(_ordered(uid), data, sync=True)
+        self._store.put_soon(_ordered(uid), data, sync=True)
 
     def read_ordered(self, uid: str) -> TurnRecord | None:
         """What was asked for a picture of an order; None where that isn't known."""
@@ -117,7 +116,7 @@ class Turns:
             return
         if not has_turn:
             self._drop_references(_ordered(uid))
-        self._results.store.delete([_ordered(uid)])
+        self._store.delete([_ordered(uid)])
 
     # ------------------------------------------------------------------------------------------------ references
 
@@ -125,14 +124,13 @@ class Turns:
         """Keeps pictures that were sent along for one with this uid, each by the digest of its pixels. Raises OSError."""
         with self._lock:  # calls of one run send the same pictures
             for digest, sent in zip(digests, files, strict=True):
-                private_files.make_folder(self._folder / digest[:2])
-                private_files.create(self._marker(digest, uid))
+                self._store.put_soon(_marker(digest, uid), b"")
                 found = self._reference(digest)
                 if found is not None:
-                    os.utime(found)
+                    self._store.touch(found)
                     continue
-                file = self._folder / digest[:2] / f"{digest}.{EXTENSION.get(sent.format, sent.format)}"
-                private_files.write(file, sent.data)
+                key = f"{_reference_key(digest)}.{EXTENSION.get(sent.format, sent.format)}"
+                self._store.put_soon(key, sent.data, sync=True)
                 self._count(len(sent.data))
 
     def has_reference(self, digest: str) -> bool:
@@ -143,14 +141,14 @@ class Turns:
         found = self._reference(digest)
         if found is None:
             raise FileNotFoundError(f"no reference {digest}")
-        return read_regular(found, PICTURE_BYTES)
+        return self._store.get(found, PICTURE_BYTES)
 
     def drop_damaged_reference(self, digest: str) -> None:
         """Deletes the file of a picture that can't be decoded: the turns that have it can't be sent any more."""
         with self._lock:
             found = self._reference(digest)
             if found is not None:
-                found.unlink(missing_ok=True)
+                self._store.delete([found])
 
     def _drop_references(self, key: str) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
@@ -158,26 +156,27 @@ class Turns:
         record = self._record(key)
         for reference in record.references if record else ():
             with self._lock:
-                self._marker(reference.digest, uid).unlink(missing_ok=True)
-                folder = self._folder / reference.digest[:2]
-                if not any(folder.glob(f"{reference.digest}.*.used")):
-                    self._delete(reference.digest)
+                found = self._files_of(reference.digest)
+                used_by_others = any(each.endswith(_USED) for each in found if each != _marker(reference.digest, uid))
+                self._store.delete([_marker(reference.digest, uid)] if used_by_others else found)
 
-    def _delete(self, digest: str) -> None:
-        for file in (self._folder / digest[:2]).glob(f"{digest}.*"):
-            file.unlink(missing_ok=True)
+    def _files_of(self, digest: str) -> list[str]:
+        folder, _, name = _reference_key(digest).rpartition("/")
+        return list(self._store.list_in(folder, f"{name}."))
 
-    def _marker(self, digest: str, uid: str) -> Path:
-        return self._folder / digest[:2] / f"{digest}.{uid}.used"
+    @property
+    def _store(self) -> ResultsStore:
+        return self._results.store
 
     @property
     def _folder(self) -> Path:
+        """Of this machine: what a bucket keeps is not deleted for its size."""
         return self._results.folder / "references"
 
-    def _reference(self, digest: str) -> Path | None:
-        folder = self._folder / digest[:2]
-        files = (folder / f"{digest}.{ending}" for ending in ("webp", "png", "jpg"))
-        return next((file for file in files if file.is_file()), None)
+    def _reference(self, digest: str) -> str | None:
+        """Its key; None where it isn't here."""
+        keys = [f"{_reference_key(digest)}.{ending}" for ending in ("webp", "png", "jpg")]
+        return min(self._store.existing(keys), default=None)
 
     def _count(self, size: int) -> None:
         """Counts a new file, and deletes the longest unused ones above the limit."""
@@ -185,12 +184,12 @@ class Turns:
         self._total = self._sum() if self._total is None else self._total + size
         if self._total <= limit:
             return
-        files = [(file.stat(), file) for file in self._folder.glob("*/*") if file.suffix != ".used"]
+        files = [(file.stat(), file) for file in self._folder.glob("*/*") if file.suffix != _USED]
         total = sum(facts.st_size for facts, _ in files)
         for facts, file in sorted(files, key=lambda each: each[0].st_mtime):
             if total <= limit * _TARGET_SHARE:
                 break
-            self._delete(file.stem)
+            self._store.delete(self._files_of(file.stem))
             total -= facts.st_size
         self._total = total
 
@@ -203,7 +202,7 @@ class Turns:
     def _record(self, key: str) -> TurnRecord | None:
         """The record with that key; None where there is none that can be read now."""
         try:
-            return _decoded(interruptible_json.loads(self._results.store.get(key, SIDECAR_BYTES).decode("utf-8")))
+            return _decoded(interruptible_json.loads(self._store.get(key, SIDECAR_BYTES).decode("utf-8")))
         except FileNotFoundError:
             return None
         except LedgerFailed as error:
@@ -212,6 +211,15 @@ class Turns:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             log.warning("the turn %s can't be read: %s", key, type(error).__name__)
             return None
+
+
+def _reference_key(digest: str) -> str:
+    """What the keys of a picture that was sent along begin with."""
+    return f"references/{digest[:2]}/{digest}"
+
+
+def _marker(digest: str, uid: str) -> str:
+    return f"{_reference_key(digest)}.{uid}{_USED}"
 
 
 def _ordered(uid: str) -> str:

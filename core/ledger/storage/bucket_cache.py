@@ -133,9 +133,9 @@ class BucketCache(ResultsStore):
 
     def resume(self) -> None:
         root = self._outbox.folder
-        for file in [*root.glob("*/*")]:
-            if file.suffix != ".part":
-                self._uploads.add(partial(self._upload, f"{file.parent.name}/{file.name}"))
+        for file in [*root.rglob("*")]:
+            if file.suffix != ".part" and file.is_file():
+                self._uploads.add(partial(self._upload, file.relative_to(root).as_posix()))
 
     def close(self) -> None:
         if not self._uploads.wait(_CLOSE_SECONDS):

@@ -59,6 +59,9 @@ class FolderStore(ResultsStore):
         for key in keys:
             self.path(key).unlink(missing_ok=True)
 
+    def touch(self, key: str) -> None:
+        os.utime(self.path(key))
+
     def take(self, file: Path, key: str) -> None:
         target = self.path(key)
         private_files.make_folder(target.parent)

@@ -106,6 +106,9 @@ class ResultsStore(ObjectStore):
     def take(self, file: Path, key: str) -> None:
         """Moves a file that was shared to its place. Does nothing where it isn't there."""
 
+    def touch(self, key: str) -> None:
+        """Notes that a file is used, where the longest unused ones are deleted. Raises OSError."""
+
     def resume(self) -> None:
         """Begins to upload what an earlier process could not."""
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from bucket_server import BUCKET, KEY, SECRET, BucketServer, missing
 from dialect_driver import QUICK_SPECS, keyed, request
-from journal_driver import FREE, ROOT, claim_one, entry, lose_journal, open_journal, png, run_context
+from journal_driver import FREE, ROOT, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
+from pack.core.images.picture import Encoded
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.messages import unwritten_notice
@@ -25,6 +26,7 @@ from pack.core.ledger.results import DamagedFile, name_of
 from pack.core.ledger.storage.bucket_address import BucketAddress
 from pack.core.ledger.storage.bucket_cache import BucketCache
 from pack.core.ledger.storage.s3_store import S3Store
+from pack.core.ledger.turns import RecordedReference, TurnRecord, encoded
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 from reply_server import ReplyServer
@@ -55,7 +57,7 @@ class Farm:
         return made
 
     def files(self) -> dict[str, bytes]:
-        return {key: data for key, data in self.s3.files(self.prefix).items() if key != "writable"}
+        return {key: data for key, data in self.s3.files(self.prefix).items() if key not in ("writable", "journal.id")}
 
     def close(self) -> None:
         for each in self._open:
@@ -63,7 +65,12 @@ class Farm:
 
 
 @pytest.fixture
-def farm(s3: BucketServer, tmp_path: Path) -> Iterator[Farm]:
+def farm(
+    s3: BucketServer, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Farm]:
+    """With a journal in a file, unless the test is run with each kind of `database`."""
+    if "database" not in request.fixturenames:
+        monkeypatch.delenv(SERVER, raising=False)
     made = Farm(s3, tmp_path)
     (tmp_path / "shared").mkdir()
     yield made
@@ -122,6 +129,7 @@ def test_a_picture_is_in_the_bucket_before_its_row_says_so(farm: Farm, monkeypat
     assert kinds == ["json", "png"] and not outbox(journal)
 
 
+@pytest.mark.usefixtures("database")
 def test_another_machine_reads_it_once_from_the_bucket(farm: Farm) -> None:
     here, there = farm.machine("a"), farm.machine("b")
     store(here)
@@ -200,6 +208,7 @@ def test_what_comes_while_the_bucket_is_away_is_kept_and_stored_later(farm: Farm
     assert there.look_up([NAME])[NAME].read() == png(1) and there.look_up([NAME])[NAME].text == "words"
 
 
+@pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("taken_for_lost", [False, True])
 def test_what_a_dead_process_could_not_upload_is_uploaded_by_the_next(farm: Farm, taken_for_lost: bool) -> None:
     """Also where another machine, which can't see the bytes, asks meanwhile whether it is to be paid again."""
@@ -255,6 +264,20 @@ def test_a_lost_journal_is_rebuilt_from_the_bucket(farm: Farm) -> None:
     assert sum(row["usd"] for row in History(again).spend(())) == pytest.approx(0.5)
 
 
+def test_a_turn_is_read_by_other_machines_with_what_was_sent_along(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    pay(here)
+    digest, uid = "ab" * 32, here.held(NAME).uid
+    record = TurnRecord("google", "m", "a fox", (RecordedReference(digest, 5, 4),), (), ("", ""))
+    here.turns.keep_references(uid, [digest], [Encoded(png(2), "png", 5, 4)])
+    here.turns.write(name_of(png(1)), uid, encoded(record))
+    here.mark_stored(NAME, "", None)
+    assert here.turns.read(name_of(png(1)), uid) == record and here.turns.has_reference(digest)
+    here.close()
+    assert there.turns.read(name_of(png(1)), uid) == record and there.turns.read_reference(digest) == png(2)
+    assert History(there).forget() == 1 and farm.files() == {}
+
+
 def test_forgotten_pictures_leave_the_bucket(farm: Farm) -> None:
     here, there = farm.machine("a"), farm.machine("b")
     uids = [store(here, f"v1:{number}") for number in range(3)]
@@ -298,6 +321,7 @@ def test_the_cache_drops_what_was_read_the_longest_ago_and_nothing_that_waits(fa
     assert History(journal).sizes()[0] == 4
 
 
+@pytest.mark.usefixtures("database")
 def test_machines_that_store_at_once_lose_nothing(farm: Farm) -> None:
     """Also the same bytes from several of them."""
     machines = [farm.machine(name) for name in "abc"]
