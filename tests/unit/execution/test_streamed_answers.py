@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from engine_play import B64, answering, engine_at
 from pack.core.dialects.gemini import Gemini
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
-from pack.core.execution import call_status, draft_watch
+from pack.core.execution import call, draft_watch
 from pack.core.execution.run import Run
 from pack.core.http import transport
 from pack.core.ledger.history import History
@@ -41,10 +43,11 @@ def nothing_held(doubles: Doubles) -> Iterator[None]:
     doubles.clear_faults()
 
 
-def begin(engine: Engine, prompt: str = "a fox", *, wants_drafts: bool = True, timeout: int = 600) -> Run:
+def begin(engine: Engine, prompt: str = "a fox", *, wants_drafts: bool = True) -> Run:
     wanted = [replace(request(prompt=prompt), num_images=1)]
-    choice = ProviderChoice("google", "nano-banana-2.1", timeout=timeout)
-    return engine.run(wanted, engine.plan(choice, wanted), wants_drafts=wants_drafts)
+    return engine.run(
+        wanted, engine.plan(ProviderChoice("google", "nano-banana-2.1"), wanted), wants_drafts=wants_drafts
+    )
 
 
 def finish(run: Run) -> Run:
@@ -331,54 +334,53 @@ ENDLESS = {"events": (FLOOD, 0.0), "a trickle": (b": wait\n\n", 0.02)}
 
 
 @pytest.fixture
-def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits that are reached at once: a megabyte, and a second after the timeout."""
+def skip_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Lets hours pass for the exchange that is under way. An answer may have a megabyte here."""
+    passed = [0.0]
+    timed = partial(transport.Transport, clock=lambda: time.monotonic() + passed[0])
+    monkeypatch.setattr(call, "Transport", timed)
     monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
-    monkeypatch.setattr(call_status, "COLLECT_SECONDS", 1.0)
+    return lambda: passed.append(passed.pop() + 1e5)
 
 
-def ended(engine: Engine, **more: Any) -> tuple[Run, NanoBananaError | None]:
-    """A run whose call has ended, too; and its error."""
-    run = finish(begin(engine, **more))
-    assert all(call.done.wait(30) for call in run.calls), "the call didn't end"
-    return run, run.tasks[0].error
+def ended(engine: Engine, name: str, skip_time: Callable[[], None]) -> Run:
+    """The run of a stream without end, after all of that stream's beginning was seen."""
+    run = begin(engine)
+    if name == "a trickle":
+        waited_for(run, 1)
+        skip_time()
+    return finish(run)
 
 
-@pytest.mark.usefixtures("short_answers")
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_stream_without_end_is_given_up_and_may_have_been_charged(tmp_path: Path, name: str) -> None:
+def test_a_stream_without_end_is_given_up_and_may_have_been_charged(
+    tmp_path: Path, name: str, skip_time: Callable[[], None]
+) -> None:
     """By its bytes or by the time. What had come whole is kept; nothing is sent again unasked."""
     gone = threading.Event()
     with serving(endless(DRAFT, *ENDLESS[name], gone)) as server:
         engine = engine_at(tmp_path, "google", server.url)
-        _, error = ended(engine, timeout=1 if name == "a trickle" else 600)
+        error = ended(engine, name, skip_time).tasks[0].error
         assert error is not None and error.charged == "maybe", error
-        assert "charged" in error.message, error.message
-        if name == "events":
-            assert error.kind == "unreadable" and "longer than 1 MB" in error.message
-            assert "results panel" in error.message
-        else:
-            assert error.kind == "timeout"
+        assert error.kind == {"events": "unreadable", "a trickle": "timeout"}[name]
+        said = {"events": "longer than 1 MB", "a trickle": "did not end in time"}[name]
+        assert all(each in error.message for each in (said, "may have charged", "results panel")), error.message
         assert [entry.role for entry in History(engine.ledger).pictures()].count("extra") == 1
-        _, again = ended(engine)
-        assert again is not None and again.kind == "doubt", again
+        assert error_of(begin(engine)).kind == "doubt"
         gone.set()
         assert len(server.requests) == 1
 
 
-@pytest.mark.usefixtures("short_answers")
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_picture_before_an_endless_rest_is_the_result(tmp_path: Path, name: str) -> None:
-    """It came whole, and it is paid: no run asks for it twice."""
+def test_a_picture_before_an_endless_rest_is_the_result(
+    tmp_path: Path, name: str, skip_time: Callable[[], None]
+) -> None:
+    """It came whole, and it is paid."""
     gone = threading.Event()
-    with serving(endless(DRAFT + event(picture()), *ENDLESS[name], gone)) as server:
-        engine = engine_at(tmp_path, "google", server.url)
-        run, error = ended(engine, timeout=1 if name == "a trickle" else 600)
-        if name == "a trickle":  # the run had ended by then; the next one takes it from the store
-            assert error is not None and error.kind == "timeout"
-            run, error = ended(engine)
+    with serving(endless(event(picture()) + DRAFT, *ENDLESS[name], gone)) as server:
+        run = ended(engine_at(tmp_path, "google", server.url), name, skip_time)
         gone.set()
-        (task,) = run.tasks
-        assert error is None and task.result is not None and len(task.drafts) == 1
-        assert [notice for notice in run.report.notices if "broke off after the picture" in notice]
-        assert len(server.requests) == 1
+    (task,) = run.tasks
+    assert task.error is None and task.result is not None, task.error
+    assert [notice for notice in run.report.notices if "broke off after the picture" in notice]
+    assert len(server.requests) == 1
