@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ MOST_IDS = 1000
 SIDES = (16, 2048)
 _KEPT_BYTES = 48 << 20
 RECOVER_SECONDS = 120.0
+_CONTENT = re.compile("[0-9a-f]{64}")
 
 
 class ThumbnailCache:
@@ -144,8 +146,13 @@ def favourite(request: RouteRequest) -> dict[str, Any]:
 
 
 def image(request: RouteRequest) -> File:
-    """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels."""
-    shown = _one(request)
+    """The provider's own bytes; with `max` a small copy whose longer side has at most so many pixels.
+
+    {id} may also be the SHA-256 of the bytes, as a conversation names its picture.
+    """
+    name = request.path["id"]
+    same = comfyui.engine().ledger.of_content(name) if _CONTENT.fullmatch(name) else []
+    shown = _of_uid(same[0].uid if same else name)
     max_side = request.query.get("max", "")
     if max_side and not max_side.isdecimal():
         raise ApiError(400, msg("results.max_must_be_pixels"))
@@ -297,7 +304,11 @@ def _history() -> History:
 
 
 def _one(request: RouteRequest) -> HistoryEntry:
-    found = _history().picture(request.path["id"])
+    return _of_uid(request.path["id"])
+
+
+def _of_uid(uid: str) -> HistoryEntry:
+    found = _history().picture(uid)
     if found is None:
         raise ApiError(404, msg("results.unknown_picture"))
     return found

@@ -7,6 +7,7 @@ import { app } from "/scripts/app.js";
 
 const IMAGE_NODES = ["NanoBananaGenerate", "NanoBananaEdit"];
 export const CONFIG = "ProviderConfig";
+export const CONVERSATION = "NanoBananaConversation";
 const NEVER = 2;
 const BYPASSED = 4;
 const SUBGRAPH_INPUT = -10;
@@ -31,6 +32,8 @@ export const isImageNode = (node) => IMAGE_NODES.includes(node.comfyClass ?? "")
 /** @param {Comfy.Node} node */
 export const isConfig = (node) => node.comfyClass === CONFIG && isThisPacks(node);
 /** @param {Comfy.Node} node */
+export const isConversation = (node) => node.comfyClass === CONVERSATION && isThisPacks(node);
+/** Those with a footer. @param {Comfy.Node} node */
 export const isOurs = (node) => isImageNode(node) || isConfig(node);
 
 /** Whether a node is left out of a run, with all that needs it. @param {{ mode?: number }} node */

@@ -2,6 +2,7 @@
 import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
+import { showConversationPicture } from "./conversation_picture.mjs";
 import { addFooter } from "./node_footer.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { isConfig, isImageNode, isOurs } from "./graph.mjs";
@@ -9,6 +10,7 @@ import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { followDraftSetting } from "./draft_setting.mjs";
 import { dryRun } from "./dry_run.mjs";
 import { showHostDialogOnce } from "./host_name.mjs";
+import { nameOwnValues } from "./own_values.mjs";
 import { followPaintedMasks } from "./painted_mask.mjs";
 import { isPartnerNode, useMyOwnKey } from "./partner_nodes.mjs";
 import { providerStore } from "./provider_store.mjs";
@@ -130,12 +132,14 @@ app.registerExtension({
     await providerStore.ensure().catch((error) => console.warn("Nano Banana:", error.message));
   },
   nodeCreated(node) {
+    showConversationPicture(node);
     if (!isOurs(node)) return;
     findNewerInputs(node);
     keepSockets(node);
     translatePlaceholders(node);
     addFooter(node);
     followPaintedMasks(node);
+    nameOwnValues(node);
     scheduleEstimatesOnChange(node);
     rememberProvider(node);
     scheduleEstimates();

@@ -83,6 +83,7 @@ function addEditOf(node) {
   const link = hasLink(provider) ? linkOf(node.graph, provider.link) : undefined;
   const origin = link && node.graph.getNodeById(link.origin_id);
   origin?.connect(link.origin_slot, edit, slotOf(edit, "provider"));
+  app.canvas?.centerOnNode?.(edit); // its prompt is to be written
   return edit;
 }
 

@@ -48,6 +48,22 @@ def overlapping(page: Any) -> list[str]:
     return found
 
 
+def outside_of_their_groups(page: Any) -> list[str]:
+    """Nodes that stand in a group and reach beyond it, as they are drawn."""
+    found: list[str] = page.page.evaluate(
+        """() => window.app.graph.groups.flatMap(({ pos: [x, y], size: [width, height] }) => window.app.graph.nodes
+            .filter(({ pos }) => pos[0] >= x && pos[0] < x + width && pos[1] >= y && pos[1] < y + height)
+            .filter((node) => {
+                const drawn = document.querySelector(`[data-node-id="${node.id}"]`);
+                const tall = drawn ? drawn.getBoundingClientRect().height / window.app.canvas.ds.scale - 30 : 0;
+                const [wide, high] = node.flags.collapsed ? [120, 0] : [node.size[0], Math.max(node.size[1], tall)];
+                return node.pos[0] + wide > x + width || node.pos[1] + high > y + height;
+            })
+            .map((node) => `${node.id} ${node.title}`))"""
+    )
+    return found
+
+
 def test_the_examples_are_in_an_order_that_teaches_and_have_pictures() -> None:
     """The frontend shows a file's name as its title, searches in it alone, and offers to sort by it."""
     assert [name.partition(" - ")[0] for name in NAMES] == [f"Nano Banana {n:02}" for n in range(1, len(NAMES) + 1)]
@@ -106,6 +122,7 @@ def test_an_example_loads_runs_and_stays(
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
         assert any(output.get("images") for output in entry["outputs"].values())
         assert overlapping(page) == []
+    assert outside_of_their_groups(page) == []
     page.shoot(f"example-{name}")
     assert page.complaints == []
 

@@ -327,6 +327,9 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     (found,) = bench.host.get("/nano_banana/results?query=lapwing")["results"]
     assert ids == [found["content"]] * 2 and len(found["content"]) == 64
     page.command("Comfy.Canvas.FitView")
+    page.page.wait_for_function(
+        "() => [...document.querySelectorAll('.nb-conversation img')].filter((each) => each.naturalWidth > 0).length === 2"
+    )
     page.shoot("conversation")
     assert page.complaints == []
 

@@ -8,9 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.page_parts import BOTH_RENDERERS
+from pack.tests.browser.page_parts import BOTH_RENDERERS, prompted, text_to_image
 from playwright.sync_api import expect
 
+HAS_PICTURE = """(kind) => {
+    const node = window.app.graph.nodes.find((each) => each.type === kind);
+    const drawn = [...(node.imgs ?? []), ...document.querySelectorAll(`.lg-node[data-node-id="${node.id}"] img`)];
+    return drawn.length > 0 && drawn.every((image) => image.naturalWidth > 64 && !image.src.includes('clipspace'));
+}"""
+"""Whether a node shows its own picture, and not what was painted on it."""
 BUILD = """async (count) => {
     const empty = { last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4 };
     await window.app.loadGraphData(empty);
@@ -408,4 +414,60 @@ def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool,
     expect(page.page.get_by_text("由本扩展的更新版本保存")).to_contain_text(NEXT)
     closer(page)
     page.shoot("sockets-words")
+    assert page.complaints == []
+
+
+def paint_a_mask(page: Any, kind: str) -> None:
+    """On the picture of a node, in the host's editor for masks: one stroke, then Save."""
+    page.page.evaluate(
+        "(kind) => window.app.canvas.selectNode(window.app.graph.nodes.find((node) => node.type === kind))", kind
+    )
+    page.command("Comfy.MaskEditor.OpenMaskEditor")
+    zone = page.page.get_by_test_id("pointer-zone")
+    zone.wait_for()
+    box = zone.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.page.mouse.move(*middle)
+    page.page.mouse.down()
+    page.page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
+    page.page.mouse.up()
+    page.shoot("mask-editor")
+    page.page.locator(".mask-editor-dialog button").filter(has_text="Save").click()
+    expect(zone).to_have_count(0)
+
+
+@BOTH_RENDERERS
+def test_what_is_painted_on_a_picture_becomes_a_mask(canvas: Callable[..., Any], vue: bool) -> None:
+    """On Generate it is the mask of a new edit of its picture; on that edit it takes the place of the one before."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("offline"), f"A mask painted here, {page.look}"))
+    page.queue()
+    page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaGenerate")
+    paint_a_mask(page, "NanoBananaGenerate")
+    page.page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type === 'NanoBananaEdit')")
+    page.choose("NanoBananaEdit", "prompt", f"Only where it was painted, {page.look}")
+    page.shoot("painted-mask-new-edit")
+    files = []
+    for press in (page.page.get_by_role("button", name="New variation").last.click, None):
+        entry = page.queue(press=press)
+        assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+        nodes = entry["prompt"][2]
+        (edit,) = [node["inputs"] for node in nodes.values() if node["class_type"] == "NanoBananaEdit"]
+        sources = {name: nodes[edit[name][0]] for name in ("images.image_1", "mask", "provider")}
+        assert [source["class_type"] for source in sources.values()] == [
+            "NanoBananaGenerate",
+            "LoadImage",
+            "ProviderConfig",
+        ]
+        files.append(sources["mask"]["inputs"]["image"])
+        if press:
+            page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaEdit")
+            page.shoot("painted-mask")
+            paint_a_mask(page, "NanoBananaEdit")
+            page.page.wait_for_function(
+                "(before) => window.app.graph.nodes.find((n) => n.type === 'LoadImage').widgets[0].value !== before",
+                arg=files[0],
+            )
+    assert len(set(files)) == 2
+    assert page.page.evaluate(HAS_PICTURE, "NanoBananaEdit")
     assert page.complaints == []

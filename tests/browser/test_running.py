@@ -137,7 +137,14 @@ def test_a_failure_stands_on_the_node_with_the_ways_out(canvas: Callable[..., An
     page.queue()
     expect(note(page)).to_have_attribute("data-tone", "warn")
     expect(note(page)).to_contain_text(re.compile(r"^Spent.*\n• The seed was not sent"))
+    earlier = page.page.locator(".nb-earlier").locator("visible=true")
+    expect(earlier).to_have_count(0)
     page.shoot("notices")
+    page.choose("NanoBananaGenerate", "prompt", f"A martin, {page.look} [[sim: refuse]]")
+    page.queue()
+    expect(note(page)).to_contain_text("declined this prompt")
+    expect(earlier).to_have_text("Below: an earlier result, not of this run.")
+    page.shoot("earlier-result")
     assert page.complaints == []
 
 

@@ -1,7 +1,7 @@
 /** Puts results onto the canvas: as Load Image nodes, as references of an edit, or the workflow that made them. */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
-import { asOneUndoStep, hasLink, isImageNode, isOurs, openGraph, valueOf, widgetOf } from "../graph.mjs";
+import { asOneUndoStep, CONVERSATION, hasLink, isImageNode, isOurs, openGraph, setWidget, valueOf } from "../graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "../load_image.mjs";
 import { isReference } from "../sockets.mjs";
 import { toast } from "../toasting.mjs";
@@ -12,7 +12,6 @@ import { t, when } from "../i18n.mjs";
 /** @typedef {[number, number]} Position On the canvas. */
 
 const EDIT = "NanoBananaEdit";
-const CONVERSATION = "NanoBananaConversation";
 
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
 export async function openWorkflow(result) {
@@ -65,8 +64,7 @@ export async function goOnFrom(result) {
     const node = /** @type {any} */ (window).LiteGraph.createNode(CONVERSATION);
     node.pos = next ? freePlaceBeside(next, node.size, "left") : freePlaceInView(openGraph(), node.size);
     openGraph().add(node);
-    const widget = /** @type {any} */ (widgetOf(node, "picture"));
-    if (widget) widget.value = result.content;
+    setWidget(node, "picture", result.content);
     if (file) addLoadImage(openGraph(), file, freePlaceBeside(next, LOAD_IMAGE_SIZE, "left")).connect(0, next, freeReference(next));
     if (next) node.connect(0, next, freeConversation(next));
     else app.canvas.selectNode?.(node);

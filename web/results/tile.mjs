@@ -15,7 +15,7 @@ export const TILE = { width: 132, below: 20 };
  * @param {{ open: () => void, choose: () => void, toggleFavourite: () => unknown }} handlers
  */
 export function tile(result, { open, choose, toggleFavourite }) {
-  const facts = [shortModel(result.model), costOf(result)].filter(Boolean).join(" · ");
+  const [model, cost] = [shortModel(result.model), costOf(result)];
   const [state] = stateOf(result);
   const picture = thumbnail(result, open);
   picture.classList.add("nb-tile-picture");
@@ -27,7 +27,12 @@ export function tile(result, { open, choose, toggleFavourite }) {
     picture,
     result.picture ? star(result, toggleFavourite) : null,
     result.picture ? chooseButton(result, choose) : null,
-    el("p", { class: "nb-quiet nb-line nb-tile-words", title: state || facts }, state || facts),
+    el(
+      "p",
+      { class: "nb-quiet nb-tile-words", title: state || [model, cost].filter(Boolean).join(" · ") },
+      el("span", {}, state || model), // cut off where it is long, the price never
+      !state && cost && el("span", {}, ` · ${cost}`),
+    ),
   );
 }
 
