@@ -14,7 +14,10 @@ def tensor(picture: Image.Image) -> torch.Tensor:
 
 
 def moved_view(picture: Image.Image, moved: Movement, width: int, height: int) -> torch.Tensor:
-    """The middle of a picture, [height, width, 3], its content moved and zoomed about the centre."""
+    """The middle of a picture, [height, width, 3], its content moved and zoomed about the centre.
+
+    Computed in floats: rounded to 8 bits, a smooth picture shows a part of a px as none or as a whole one.
+    """
     middle_x, middle_y = picture.width / 2, picture.height / 2
     box = (
         middle_x + (-width / 2 - moved.dx) / moved.sx,
@@ -22,7 +25,11 @@ def moved_view(picture: Image.Image, moved: Movement, width: int, height: int) -
         middle_x + (width / 2 - moved.dx) / moved.sx,
         middle_y + (height / 2 - moved.dy) / moved.sy,
     )
-    return tensor(picture.resize((width, height), Image.Resampling.LANCZOS, box=box))
+    planes = [
+        np.asarray(plane.convert("F").resize((width, height), Image.Resampling.LANCZOS, box=box)) / np.float32(255)
+        for plane in picture.split()
+    ]
+    return torch.from_numpy(np.stack(planes, -1)).clamp_(0, 1)
 
 
 def error_at_corners(found: Movement, wanted: Movement, width: int, height: int) -> float:

@@ -7,10 +7,11 @@ comic) is explained by none well, and the edges of its parts seem to be moved by
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 
-from .subpixel import compared, likeness, moved_back
+from .subpixel import Pair, compared, likeness, moved_back
 from .tile_votes import Model
 
 _REACH = 64
@@ -26,19 +27,21 @@ _LEAST_OVERLAP = 0.4
 _BLOCK = 64
 """px of the squares whose errors are taken as independent of each other."""
 _LEAST_BLOCK = 16
-_LEAST_BLOCKS = 4
+_LEAST_FREEDOM = 3
+"""Squares above the number of parameters: with fewer, nothing can be said."""
 _CELL = 4
 """px of a square of likeness."""
 
 
-def lead(first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model) -> float:
-    """How many times as much `second` differs from `first` by the best other shift as by `model`; both normalised [h, w].
+def lead(pair: Pair, model: Model) -> float:
+    """How many times as much the planes of a pair differ by the best other shift as by `model`.
 
     Around 1 where the picture repeats itself, or has edges in one direction only; 0 where nothing is alike.
     """
+    first = pair.first
     height, width = first.shape
-    weight = likeness(first, second, model, kept).repeat_interleave(_CELL, 0).repeat_interleave(_CELL, 1)
-    second = moved_back(second, model, 1)
+    weight = likeness(pair, model).repeat_interleave(_CELL, 0).repeat_interleave(_CELL, 1)
+    second = moved_back(pair.second, model, 1)
     seen = moved_back(torch.ones_like(second), model, 1) > 0.999
     weight = weight[:height, :width] * seen
     down, across = min(_REACH, height - 1), min(_REACH, width - 1)
@@ -101,33 +104,63 @@ def _fast_length(length: int) -> int:
         length += 1
 
 
-def standard_error(
-    first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model, with_scale: bool
-) -> float:
-    """The standard error of `model` at the corner where it is largest, px in one direction; infinite where nothing is alike.
+@dataclass(frozen=True)
+class Certainty:
+    """How far a movement may be wrong, px at the size of measurement."""
 
-    Made of what each square of the picture would change in it (the cluster-robust estimate of Liang and Zeger, 1986): noise of
-    single pixels averages out in a square, edges that were redrawn beside their places do not.
+    error: float = float("inf")
+    """One in a hundred measurements is farther off than this at the corner where it is largest, in one direction."""
+    rest: float = float("inf")
+    """What is left of the difference between the pictures, as the movement of each px by itself that would make it.
+
+    A part of a px in a photograph; more where its edges were drawn again beside their places.
     """
-    height, width = first.shape
-    system = compared(first, second, kept, model, with_scale)
+
+
+def certainty(pair: Pair, model: Model, with_scale: bool) -> Certainty:
+    """How certain `model` is, by what it would be without each of the squares of the picture (the jackknife of Tukey, 1958).
+
+    Noise of single pixels averages out in a square, edges that were redrawn beside their places do not. A square on which
+    the whole movement hangs, as at a corner that is far from all that was kept, makes it uncertain.
+    """
+    height, width = pair.first.shape
+    system = compared(pair, model, with_scale)
     if system is None:
-        return float("inf")
+        return Certainty()
     side = max(_LEAST_BLOCK, min(_BLOCK, min(height, width) // 4))
     block = (system.ys // side) * (-(-width // side)) + system.xs // side
-    pulls = torch.zeros(int(block.max()) + 1, system.jacobian.shape[1], dtype=torch.float64)
-    pulls.index_add_(0, block, system.jacobian * (system.weight * system.rest)[:, None])
-    used = int((pulls != 0).any(1).sum())
-    if used < _LEAST_BLOCKS:
-        return float("inf")
-    influence = torch.linalg.solve(system.normal, (pulls - pulls.sum(0) / used * (pulls != 0)).T)
-    covariance = influence @ influence.T * (used / (used - 1))
+    count, parameters = int(block.max()) + 1, system.jacobian.shape[1]
+    weighted = system.jacobian * system.weight[:, None]
+    pulls = torch.zeros(count, parameters, dtype=torch.float64).index_add_(0, block, weighted * system.rest[:, None])
+    products = (weighted[:, :, None] * system.jacobian[:, None]).flatten(1)
+    parts = torch.zeros(count, parameters**2, dtype=torch.float64).index_add_(0, block, products)
+    used = (parts != 0).any(1)
+    freedom = int(used.sum()) - parameters
+    if freedom < _LEAST_FREEDOM:
+        return Certainty()
+    without = system.normal - parts[used].unflatten(1, (parameters, parameters))
+    moves = torch.linalg.solve(without, pulls.sum(0) - pulls[used])
+    moves -= moves.mean(0)
+    covariance = moves.T @ moves * ((len(moves) - 1) / len(moves))
+    error = _at_corners(covariance, width, height) * _student(freedom)
+    slopes = float((weighted[:, :2] * system.jacobian[:, :2]).sum())
+    rest = float((system.weight * system.rest**2).sum())
+    return Certainty(error if math.isfinite(error) else float("inf"), (2 * rest / max(slopes, 1e-12)) ** 0.5)
+
+
+def _at_corners(covariance: torch.Tensor, width: int, height: int) -> float:
+    """The standard error, px in one direction, at the corner where it is largest."""
     variances = []
     for axis, length in enumerate((width, height)):
         for end in (-length / 2, length / 2):
             direction = torch.zeros(len(covariance), dtype=torch.float64)
             direction[axis] = 1
-            if with_scale:
+            if len(covariance) > 2:
                 direction[axis + 2] = end
             variances.append(float(direction @ covariance @ direction))
     return max(0.0, *variances) ** 0.5
+
+
+def _student(freedom: int) -> float:
+    """How many standard errors 99 % of measurements are within, by Student's distribution (its expansion by Fisher)."""
+    return 2.576 + 4.917 / freedom + 8.84 / freedom**2 + 12.15 / freedom**3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .certainty import lead, standard_error
-from .subpixel import normalised, refined
+from .certainty import certainty, lead
+from .subpixel import Pair, refined
 from .tile_votes import Votes, agreed, tile_votes
 
 MEASURED_SIDE = 1024
@@ -24,10 +24,10 @@ _RIVAL_SHARE = 0.7
 """Votes for another movement, as a part of those for the found one, from which nothing says which of the two is right."""
 TRUSTED_LEAD = 2.0
 """Least difference by the best other movement, in multiples of that by the found one: about 1 where a picture repeats."""
-TRUSTED_ERROR = 0.1
-"""Largest standard error in px at the size of measurement: photographs with half replaced reach 0.09."""
-_NOISE = 20
-"""Standard errors by which a picture may seem to be moved that is not: other techniques redraw edges beside their places."""
+TRUSTED_ERROR = 0.25
+"""px of the original at a corner: 99 % of measurements have to be nearer."""
+TRUSTED_REST = 1.0
+"""px at the size of measurement: where more is left, the picture was drawn again with its edges beside their places."""
 _TILES = (128, 64, 32)
 _TILES_A_SIDE = 5
 """Smaller tiles are taken where fewer than these fit beside each other: some votes agree by chance."""
@@ -52,14 +52,17 @@ class Movement:
     lead: float = 0.0
     """How many times as much the pictures differ by the best other movement."""
     error: float = 0.0
-    """The standard error at a corner, px at the size of measurement."""
+    """px of the original at a corner: 99 % of such measurements are nearer."""
+    rest: float = 0.0
+    """px at the size of measurement by which edges lie beside their places."""
     noise: float = 0.0
-    """px of the original: a smaller movement of a corner can't be told from none."""
+    """px of the original: a smaller movement of a corner can't be told from edges that were drawn beside their places."""
 
     @property
     def is_trusted(self) -> bool:
         agree = self.share >= TRUSTED_SHARE and self.votes >= TRUSTED_VOTES and self.rivals < _RIVAL_SHARE * self.votes
-        return agree and self.lead >= TRUSTED_LEAD and self.error <= TRUSTED_ERROR
+        is_one_picture = self.lead >= TRUSTED_LEAD and self.rest <= TRUSTED_REST
+        return agree and is_one_picture and self.error <= TRUSTED_ERROR
 
 
 def movement(
@@ -84,10 +87,10 @@ def movement(
     else:
         return None
     coarse = agreed(votes, with_scale)
-    first, second = normalised(a), normalised(b)
-    moved = refined(first, second, weight, votes, coarse, with_scale)
+    pair = Pair.of(a, b, weight)
+    moved = refined(pair, votes, coarse, with_scale)
     near = moved.near(votes)
-    error = standard_error(first, second, weight, moved, with_scale)
+    sure = certainty(pair, moved, with_scale)
     horizontal, vertical = width / size[1], height / size[0]
     return Movement(
         moved.dx * horizontal,
@@ -97,9 +100,10 @@ def movement(
         float(near.float().mean()),
         int(near.sum()),
         _rivals(votes, near, with_scale),
-        lead(first, second, weight, moved),
-        error,
-        _NOISE * error / factor,
+        lead(pair, moved),
+        sure.error / factor,
+        sure.rest,
+        sure.rest / 2 / factor,
     )
 
 

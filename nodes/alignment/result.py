@@ -57,9 +57,9 @@ def aligned(
     moved = found or _trusted(movement(original[0], colours, kept, with_scale=True))
     if moved is None:
         return colours, transparency, Alignment(None, wanted=mode != OFF)
-    if _farthest(moved, width, height) < moved.noise:
-        moved = Movement(0.0, 0.0)
     farthest = _farthest(moved, width, height)
+    if farthest < moved.noise:
+        return colours, transparency, Alignment(moved, wanted=mode != OFF)
     smaller = farthest / max(1.0, enlarged)
     applied = mode == SHIFT_AND_SCALE or (mode == SHIFT and found is not None)
     is_zoomed = max(abs(moved.sx - 1) * width, abs(moved.sy - 1) * height) / 2 > _ZOOMED_PX

@@ -29,6 +29,26 @@ _QUIET = 0.05
 """Deviation (of 0..1) below which a neighbourhood is mostly noise, and counts for less."""
 _CELL = 4
 """px of the squares in which likeness is measured."""
+_STEEP_ENOUGH = 2 / 255
+"""Slope of 0..1 a px at which a quarter of a px changes a value by half a step of 8 bits: what is flatter is rounded away."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two planes [h, w] to compare at the size of measurement."""
+
+    first: torch.Tensor
+    second: torch.Tensor
+    """Both normalised."""
+    smooth: torch.Tensor
+    """What `first` was before it was normalised, 0..1, with less noise."""
+    kept: torch.Tensor | None = None
+    """bool, where `second` should show what `first` does; everywhere without it."""
+
+    @classmethod
+    def of(cls, original: torch.Tensor, result: torch.Tensor, kept: torch.Tensor | None = None) -> Pair:
+        """Of two planes of 0..1."""
+        return cls(normalised(original), normalised(result), _box(original, 3), kept)
 
 
 @dataclass(frozen=True)
@@ -46,24 +66,16 @@ class System:
     """The normal equations' matrix."""
 
 
-def refined(
-    first: torch.Tensor,
-    second: torch.Tensor,
-    kept: torch.Tensor | None,
-    votes: Votes,
-    model: Model,
-    with_scale: bool,
-) -> Model:
-    """`model`, the movement of `second` against `first` (both normalised, [h, w]), to a fraction of a pixel.
+def refined(pair: Pair, votes: Votes, model: Model, with_scale: bool) -> Model:
+    """`model`, the movement of the second plane against the first one, to a fraction of a pixel; `model` where that fails.
 
-    `model` where that fails. `kept`: bool [h, w], where `second` should show what `first` does. `votes`: those that `model`
-    was found by.
+    `votes`: those that `model` was found by.
     """
     found = model
     # What is alike is seen better with the better model.
     for _ in range(_ROUNDS):
-        xs, ys, weight = _pixels(likeness(first, second, found, kept), first.shape)
-        better = _least_squares(first, second, xs, ys, weight, found, with_scale) if len(xs) >= _LEAST_PIXELS else None
+        xs, ys, weight = _pixels(pair, found)
+        better = _least_squares(pair, xs, ys, weight, found, with_scale) if len(xs) >= _LEAST_PIXELS else None
         if better is None:
             return model
         found = better
@@ -71,31 +83,29 @@ def refined(
     return found if int(found.near(votes).sum()) >= int(model.near(votes).sum()) * 0.8 else model
 
 
-def compared(
-    first: torch.Tensor, second: torch.Tensor, kept: torch.Tensor | None, model: Model, with_scale: bool
-) -> System | None:
+def compared(pair: Pair, model: Model, with_scale: bool) -> System | None:
     """The least squares at `model`; None where too little is alike."""
-    xs, ys, weight = _pixels(likeness(first, second, model, kept), first.shape)
+    xs, ys, weight = _pixels(pair, model)
     if len(xs) < _LEAST_PIXELS:
         return None
-    jacobian = _jacobian(first, xs, ys, with_scale)
-    return _system(first, second, xs, ys, weight, jacobian, model)
+    return _system(pair, xs, ys, weight, _jacobian(pair.first, xs, ys, with_scale), model)
 
 
-def likeness(first: torch.Tensor, second: torch.Tensor, model: Model, kept: torch.Tensor | None) -> torch.Tensor:
-    """How much the pixels of each cell count, 0..1, [h / 4, w / 4], `second` being moved by `model`."""
-    a, b = first[::2, ::2].contiguous(), moved_back(second, model, 2)
+def likeness(pair: Pair, model: Model) -> torch.Tensor:
+    """How much the pixels of each cell count, 0..1, [h / 4, w / 4], the second plane being moved by `model`."""
+    a, b = pair.first[::2, ::2].contiguous(), moved_back(pair.second, model, 2)
     both, squares_a, squares_b = (_box(_cells(each, _CELL // 2), 7) for each in (a * b, a * a, b * b))
     alike = both > _ALIKE * (squares_a * squares_b).sqrt().clamp(min=1e-6)
-    if kept is not None:
-        alike &= _cells(kept.float()) > 0.999
+    if pair.kept is not None:
+        alike &= _cells(pair.kept.float()) > 0.999
     # At the picture's edge, too, neighbourhoods differ: the movement brings other content into them.
     share = _box(_box(alike.float(), 5, zeros_beyond=True), 5, zeros_beyond=True)
     return torch.where(alike, share**_STEEP + _LEAST_WEIGHT, torch.zeros(()))
 
 
-def _pixels(weights: torch.Tensor, size: torch.Size) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _pixels(pair: Pair, model: Model) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Columns, rows and weights of the pixels to compare: as many in each cell, at another place in each."""
+    weights, (height, width) = likeness(pair, model), pair.first.shape
     rows, columns = torch.nonzero(weights, as_tuple=True)
     if not len(rows):
         return columns, rows, weights[rows, columns]
@@ -106,27 +116,29 @@ def _pixels(weights: torch.Tensor, size: torch.Size) -> tuple[torch.Tensor, torc
     ys = (rows[:, None] * _CELL + places // _CELL).reshape(-1)
     weight = weights[rows, columns].repeat_interleave(count)
     # Slopes need a pixel on both sides; the last cells reach beyond the picture.
-    inside = (xs > 0) & (xs < size[1] - 1) & (ys > 0) & (ys < size[0] - 1)
-    return xs[inside], ys[inside], weight[inside]
+    inside = (xs > 0) & (xs < width - 1) & (ys > 0) & (ys < height - 1)
+    xs, ys = xs[inside], ys[inside]
+    across, down = _slopes(pair.smooth, xs, ys)
+    square = across**2 + down**2
+    return xs, ys, weight[inside] * square / (square + _STEEP_ENOUGH**2)
+
+
+def _slopes(plane: torch.Tensor, xs: torch.Tensor, ys: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """By how much a plane rises a px at (xs, ys), across and down."""
+    return (plane[ys, xs + 1] - plane[ys, xs - 1]) / 2, (plane[ys + 1, xs] - plane[ys - 1, xs]) / 2
 
 
 def _least_squares(
-    first: torch.Tensor,
-    second: torch.Tensor,
-    xs: torch.Tensor,
-    ys: torch.Tensor,
-    weight: torch.Tensor,
-    model: Model,
-    with_scale: bool,
+    pair: Pair, xs: torch.Tensor, ys: torch.Tensor, weight: torch.Tensor, model: Model, with_scale: bool
 ) -> Model | None:
-    """The model near `model` that brings `second` closest to `first` at xs, ys; None where it does not settle.
+    """The model near `model` that brings the second plane closest to the first at xs, ys; None where it does not settle.
 
     Pixels that differ by much count for little (Tukey's weights).
     """
-    jacobian = _jacobian(first, xs, ys, with_scale)
+    jacobian = _jacobian(pair.first, xs, ys, with_scale)
     p = torch.tensor([model.dx, model.dy, model.sx, model.sy], dtype=torch.float64)
     for _ in range(_STEPS):
-        system = _system(first, second, xs, ys, weight, jacobian, Model(*p.tolist()))
+        system = _system(pair, xs, ys, weight, jacobian, Model(*p.tolist()))
         if system is None:
             return None
         step = torch.linalg.solve(system.normal, jacobian.T @ (system.weight * system.rest))
@@ -139,7 +151,7 @@ def _least_squares(
 
 
 def _jacobian(first: torch.Tensor, xs: torch.Tensor, ys: torch.Tensor, with_scale: bool) -> torch.Tensor:
-    columns = [(first[ys, xs + 1] - first[ys, xs - 1]) / 2, (first[ys + 1, xs] - first[ys - 1, xs]) / 2]
+    columns = [*_slopes(first, xs, ys)]
     if with_scale:
         height, width = first.shape
         columns += [columns[0] * (xs - (width - 1) / 2), columns[1] * (ys - (height - 1) / 2)]
@@ -147,20 +159,19 @@ def _jacobian(first: torch.Tensor, xs: torch.Tensor, ys: torch.Tensor, with_scal
 
 
 def _system(
-    first: torch.Tensor,
-    second: torch.Tensor,
+    pair: Pair,
     xs: torch.Tensor,
     ys: torch.Tensor,
     weight: torch.Tensor,
     jacobian: torch.Tensor,
     model: Model,
 ) -> System | None:
-    """The least squares of `first` at xs, ys and `second` moved by `model`; None where it brings none into the picture."""
-    height, width = second.shape
+    """The least squares at xs, ys, the second plane being moved by `model`; None where that brings none into the picture."""
+    height, width = pair.second.shape
     x, y = xs - (width - 1) / 2, ys - (height - 1) / 2
     at_x, at_y = model.sx * x + model.dx, model.sy * y + model.dy
     grid = torch.stack([at_x * 2 / (width - 1), at_y * 2 / (height - 1)], -1)[None, None].float()
-    rest = first[ys, xs] - _sampled(second, grid)[0]
+    rest = pair.first[ys, xs] - _sampled(pair.second, grid)[0]
     inside = (grid[0, 0].abs() <= 1).all(-1)
     if not bool(inside.any()):
         return None

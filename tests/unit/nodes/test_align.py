@@ -8,7 +8,7 @@ import torch
 from pack.nodes.alignment.notices import alignment_notices
 from pack.nodes.alignment.registration import Movement, movement
 from pack.nodes.alignment.result import aligned, put_right
-from pack.nodes.alignment.subpixel import likeness, normalised
+from pack.nodes.alignment.subpixel import Pair, likeness
 from pack.nodes.alignment.tile_votes import Model, Votes, agreed
 from pack.simulator.edit import edit
 from pack.simulator.scene import scene as drawn_scene
@@ -102,10 +102,58 @@ def test_a_pixel_beside_an_edit_counts_for_less() -> None:
     original = view(scene(1), Movement(0, 0)).mean(-1)
     result = original.clone()
     result[:, : WIDTH // 2] = view(scene(2), Movement(0, 0)).mean(-1)[:, : WIDTH // 2]
-    weight = likeness(normalised(original), normalised(result), Model(0, 0), None)
+    weight = likeness(Pair.of(original, result), Model(0, 0))
     beside, away = weight[:, WIDTH // 8 + 1], weight[:, WIDTH // 8 + 20]
     inner = slice(10, -10)
     assert float(away[inner].min()) > 0.9 and float(beside[inner].median()) < 0.2
+
+
+def as_file(picture: torch.Tensor) -> torch.Tensor:
+    """As it is read from a file of 8 bits."""
+    return (picture * 255).round() / 255
+
+
+@pytest.mark.parametrize("shift", [0.2, 0.4, 0.6])
+def test_a_part_of_a_pixel_is_not_rounded_away_with_a_smooth_picture(shift: float) -> None:
+    """Most of it changes by less than a step of 8 bits a px, and seems not to be moved; its few details are."""
+    picture = np.asarray(scene(1, sides=(100, 200)), np.float32) * 0.04 + 100
+    picture[200:300, 260:360] = np.asarray(scene(2))[200:300, 260:360]
+    original, result = (
+        as_file(view(Image.fromarray(picture.round().astype(np.uint8)), Movement(dx, -dx))) for dx in (0.0, shift)
+    )
+    found = movement(original, result)
+    assert found is not None and found.is_trusted and error(found, Movement(shift, -shift)) < 0.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_corner_far_from_all_that_was_kept_is_in_doubt(seed: int) -> None:
+    """A zoom that is measured in a tenth of the picture says little of the other end."""
+    random = np.random.default_rng(seed)
+    moved = Movement(*random.uniform(-6, 6, 2), *random.uniform(0.98, 1.02, 2))
+    kept, sizes = torch.zeros(HEIGHT, WIDTH), []
+    for part in (0.15, 0.4, 1.0):
+        kept[:, : int(WIDTH * part)] = 1
+        noise = torch.from_numpy(random.normal(0, 0.02, (HEIGHT, WIDTH, 3)).astype(np.float32))
+        result = (view(scene(seed), moved) + noise).clamp(0, 1)
+        found = movement(view(scene(seed), Movement(0, 0)), result, kept, with_scale=True)
+        assert found is not None
+        assert not found.is_trusted or error(found, moved) < 0.25
+        sizes.append(found.error)
+    assert sizes[0] > 3 * sizes[1] > 3 * sizes[2]
+
+
+@pytest.mark.parametrize("mode", ["shift", "shift and scale"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_small_movement_beside_an_edit_is_reported_and_put_right(seed: int, mode: str) -> None:
+    random = np.random.default_rng(seed)
+    moved = Movement(*random.uniform(0.3, 0.9, 2))
+    original, result = view(scene(seed), Movement(0, 0)), view(scene(seed), moved)
+    result[:, WIDTH // 2 :] = view(scene(seed + 9), Movement(0, 0))[:, WIDTH // 2 :]
+    none = torch.zeros(HEIGHT, WIDTH)
+    righted, _, alignment = aligned(result, none, (original, none), None, mode, 1.0)
+    assert alignment.fact is not None and error(Movement(*alignment.fact), moved) < 0.1
+    part = (slice(20, -20), slice(20, WIDTH // 2 - 20))
+    assert float((righted - original)[part].abs().mean()) < float((result - original)[part].abs().mean()) / 2
 
 
 @pytest.mark.parametrize("with_scale", [False, True])
