@@ -128,6 +128,7 @@ def recover_after_start() -> None:
                 # What a worker of a farm was at when it was killed belongs to it for so long.
                 time.sleep(pause + 1)
                 _recover_once()
+            engine().sweep(lambda: time.sleep(60))
         except Exception:  # a folder or a setting that makes no sense is reported by the first node that runs
             log.debug("nothing was recovered", exc_info=True)
 

@@ -33,6 +33,7 @@ from .ledger import RunContext
 from .ledger.journal import Journal
 from .ledger.postgres_address import PostgresAddress
 from .ledger.storage.bucket_address import BucketAddress
+from .ledger.turn_sweep import TurnSweep
 from .planning.choice import ProviderChoice
 from .planning.plan import Plan, Target
 from .planning.resolver import ProviderResolver
@@ -271,6 +272,16 @@ class Engine:
                 raise resolver.missing_key_error(resolver.specs[entry.provider], entry.profile)
             return cancel_elsewhere(entry, target, self._cache)
         return None
+
+    def sweep(self, pause: Callable[[], None]) -> None:
+        """Deletes what killed processes have left of conversations, at most once a week. `pause`: a minute or so."""
+        try:
+            count = TurnSweep(self.ledger.database, self.ledger.results, self.ledger.turns).run_if_due(pause)
+        except (OSError, LedgerFailed) as error:
+            log.debug("what was left of conversations was not deleted: %s", error)
+            return
+        if count:
+            log.info("%d turns of pictures that never arrived were deleted", count)
 
     def recover(self, *, however_old: bool = False) -> Recovery:
         """Fetches pictures that were paid before this process began, with free requests only. Returns at once.

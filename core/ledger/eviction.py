@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import case, delete, func, or_, select
+from sqlalchemy import Connection, case, delete, func, or_, select
 
 from ..errors import LedgerFailed
+from . import queries
 from .database import Database
 from .results import Results
 from .schema import picture, result
@@ -25,6 +26,23 @@ _TARGET_SHARE = 0.95
 """Deletes down to this share of the limit, so that not every new picture starts another deletion."""
 _RECOUNT = 64
 """After this many pictures of this process the sum is read from the journal again: other processes add to it, too."""
+
+
+def _drafts_of(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The drafts of pictures that go, and their bytes: nobody asks for them without the picture.
+
+    A draft with the bytes of another picture or of its draft stays.
+    """
+    rows = [row for row in queries.by_results(connection, names) if not row.role]
+    drafts = [draft for found in queries.drafts_of(connection, rows).values() for draft in found]
+    uids, of_drafts = {draft.uid for draft in drafts}, {draft.result for draft in drafts} - set(names)
+    shared = {row.result for row in queries.by_results(connection, list(of_drafts)) if row.uid not in uids}
+    sizes = select(result.c.name, result.c.bytes)
+    return {
+        name: size
+        for draft in of_drafts - shared
+        for name, size in connection.execute(sizes.where(result.c.name == draft)).all()
+    }
 
 
 class Eviction:
@@ -72,7 +90,9 @@ class Eviction:
                     break
                 total -= size
                 deleted.append(name)
-            for name in deleted:
+            drafts = _drafts_of(connection, deleted)
+            total -= sum(drafts.values())
+            for name in (*deleted, *drafts):
                 connection.execute(delete(result).where(result.c.name == name))
                 # Inside the transaction: a picture with the same bytes is stored after it, and writes the file again.
                 try:

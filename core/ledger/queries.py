@@ -26,6 +26,11 @@ def by_uids(connection: Connection, uids: Sequence[str]) -> list[Row[Any]]:
     return list(_select_in(connection, _BY_UID, uids))
 
 
+def by_results(connection: Connection, names: Sequence[str]) -> list[Row[Any]]:
+    """All rows of the pictures with these file names."""
+    return list(_select_in(connection, _BY_RESULT, names))
+
+
 def update_rows(connection: Connection, uids: Sequence[str], *conditions: ColumnElement[bool], **values: Any) -> int:
     """Sets columns of the rows that meet the conditions; gives how many rows there were."""
     found = 0
@@ -210,4 +215,6 @@ def _chosen(column: ColumnElement[str]) -> Select[Any]:
     return select(picture).where(chosen).order_by(picture.c.created, picture.c.uid)
 
 
-_BY_FINGERPRINT, _BY_UID = _chosen(picture.c.fingerprint), _chosen(picture.c.uid)
+_BY_FINGERPRINT, _BY_UID, _BY_RESULT = (
+    _chosen(each) for each in (picture.c.fingerprint, picture.c.uid, picture.c.result)
+)

@@ -213,6 +213,10 @@ class Results:
                     )
         self._delete(deleted)
 
+    def delete_turn(self, key: str) -> None:
+        """Deletes a turn and what was sent for it."""
+        self._delete([key])
+
     def _delete(self, keys: Iterable[str]) -> None:
         listed = list(keys)
         for key in listed:

@@ -30,6 +30,8 @@ from .storage.object_store import ResultsStore
 log = logging.getLogger("nano_banana")
 
 VERSION = 1
+ORDERED = "ordered"
+"""The folder of what was asked for pictures of orders."""
 _MOST_REFERENCES = 64
 _SHARE = 10
 """The references that are kept may take one part in so many of what the results may."""
@@ -133,6 +135,19 @@ class Turns:
                 self._store.put_soon(key, sent.data, sync=True)
                 self._count(len(sent.data))
 
+    def marks(self) -> list[Path]:
+        """The files that say which pictures were sent for which: `<digest>.<uid>.used`."""
+        return list(self._folder.glob("*/*.*.used"))
+
+    def delete_unmarked(self, before: float) -> None:
+        """Deletes pictures that were sent along and have no mark. Those used after `before` (Unix time) may get one yet."""
+        with self._lock:
+            marked = {file.name.partition(".")[0] for file in self.marks()}
+            for file in self._folder.glob("*/*"):
+                if file.suffix != ".used" and file.stem not in marked and file.stat().st_mtime < before:
+                    file.unlink(missing_ok=True)
+            self._total = None
+
     def has_reference(self, digest: str) -> bool:
         return self._reference(digest) is not None
 
@@ -223,7 +238,7 @@ def _marker(digest: str, uid: str) -> str:
 
 
 def _ordered(uid: str) -> str:
-    return f"ordered/{uid}{TURN}"
+    return f"{ORDERED}/{uid}{TURN}"
 
 
 def encoded(record: TurnRecord) -> bytes:

@@ -79,6 +79,30 @@ def test_a_deleted_picture_takes_its_drafts_along(engine: Engine, tmp_path: Path
     assert not list(tmp_path.glob("results/*/*.*"))
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_an_evicted_picture_takes_its_drafts_along(
+    engine: Engine, tmp_path: Path, doubles: Doubles, is_shared: bool
+) -> None:
+    """Nobody asks for them without it, nor for its turn. Those that are another picture's, too, stay."""
+    made(engine, "old", count=1)
+    if not is_shared:
+        doubles.clear_faults()
+        doubles.fault("small drafts=0", provider="google")
+    made(engine, "new", count=1)
+    files = {row.prompt: row.file for row in History(engine.ledger).pictures()}
+    pictures = {file.name: file.stat().st_size for file in tmp_path.glob("results/??/*.png")}
+    assert len(pictures) == 4 and len(list(tmp_path.glob("results/??/*.turn.json"))) == 2
+    drafts = pictures.keys() - files.values()
+    # One file has to go, and drafts are used before their picture: they alone aren't enough.
+    own = 0 if is_shared else sum(pictures[name] for name in drafts)
+    engine.ledger.eviction.limit = sum(pictures.values()) - own - 1
+    remaining = engine.ledger.eviction.trim()
+    left = {file.name for file in tmp_path.glob("results/??/*.png")}
+    assert left == {files["new"], *(drafts if is_shared else ())}
+    assert remaining == sum(pictures[name] for name in left)
+    assert len(list(tmp_path.glob("results/??/*.turn.json"))) == 1
+
+
 def test_a_rebuilt_journal_knows_whose_the_drafts_are(engine: Engine, tmp_path: Path, doubles: Doubles) -> None:
     """The sidecars say it."""
     made(engine, "rebuilt", count=2)

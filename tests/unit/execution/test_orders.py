@@ -878,6 +878,7 @@ sys.modules["pack"] = importlib.util.module_from_spec(spec)
 sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
 from pathlib import Path
 from pack.core.engine import Engine
+from pack.core.execution.call_journal import CallJournal
 from pack.core.execution.orders import order, order_file
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
@@ -889,6 +890,18 @@ if sys.argv[4] == "writing":
         print("there", flush=True)
         time.sleep(600)
     order_file.OrderFile.write = write
+def stop_at_second(owner, name):
+    original, given_before = getattr(owner, name), []
+    def stopping(*given, **more):
+        given_before.append(1)
+        if len(given_before) == 2:
+            print("there", flush=True)
+            time.sleep(600)
+        return original(*given, **more)
+    setattr(owner, name, stopping)
+
+if sys.argv[4] in ("turn", "incoming"):
+    stop_at_second(CallJournal, {"turn": "write_incoming", "incoming": "store"}[sys.argv[4]])
 if sys.argv[4] == "answers":
     taken = []
     stored = engine.ledger.mark_stored
@@ -929,8 +942,9 @@ def killed(home: Path, doubles: Doubles, state: str, reached: Callable[[], Any] 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-@pytest.mark.parametrize("state", ["writing", "sent", "accepted", "answers"])
+@pytest.mark.parametrize("state", ["writing", "sent", "accepted", "turn", "incoming", "answers"])
 def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: Path, doubles: Doubles, state: str) -> None:
+    """And each picture has its turn, once."""
     home = tmp_path / "home"
     made = lambda: any(call["kind"] == "batch" for call in doubles.request_log()["free"])  # noqa: E731
     if state == "sent":
@@ -950,6 +964,10 @@ def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: Path, d
     run = machine.run(*prompts)
     assert [task.source for task in run.report.completed] == ["store"] * 3
     assert machine.orders() == 1 and doubles.request_log()["paid_images"] == 3
+    assert all(machine.engine.branch_after(task).last.can_be_sent for task in run.tasks)
+    machine.engine.sweep(lambda: None)
+    assert all(machine.engine.branch_after(task).last.can_be_sent for task in run.tasks)
+    assert len(list((home / "results").glob("*/*.turn.json"))) == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

@@ -1,0 +1,171 @@
+"""SIGKILL in every state of a conversation's turn: nothing is paid twice unasked, nothing paid is lost, and it goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from pack.core.engine import Engine
+from pack.core.execution.image_task import ImageTask
+from pack.core.ledger.turn_sweep import TurnSweep
+from pack.core.planning.choice import ProviderChoice
+from pack.core.request.conversation import Branch
+from pack.tests.doubles.server import Doubles
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = "sim-conversation"
+
+_CHILD = """
+import importlib.util, sys, time
+from importlib.machinery import ModuleSpec
+spec = ModuleSpec("pack", None, is_package=True)
+spec.submodule_search_locations = [sys.argv[1]]
+sys.modules["pack"] = importlib.util.module_from_spec(spec)
+sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
+from pathlib import Path
+from dialect_driver import tiny
+from pack.core.engine import Engine
+from pack.core.execution.call_journal import CallJournal
+from pack.core.planning.choice import ProviderChoice
+from pack.core.request import Options, Request
+environ = {"NANO_BANANA_GOOGLE_API_KEY": sys.argv[5], "NANO_BANANA_GOOGLE_BASE_URL": sys.argv[3]}
+engine = Engine(Path(sys.argv[2]), environ=environ)
+state, taken = sys.argv[4], []
+
+def stop_at_second(owner, name):
+    original = getattr(owner, name)
+    def stopping(*given, **more):
+        taken.append(1)
+        if len(taken) == 2:
+            print("there", flush=True)
+            time.sleep(600)
+        return original(*given, **more)
+    setattr(owner, name, stopping)
+
+if state == "reserved":
+    stop_at_second(CallJournal, "mark_sent")
+elif state == "turn":
+    stop_at_second(CallJournal, "write_incoming")
+elif state == "incoming":
+    stop_at_second(CallJournal, "store")
+branch = None
+for prompt in ("turn one", "turn two"):
+    operation = "edit" if branch else "generate"
+    references = (tiny(1),) if branch else ()
+    asked = [Request(operation, prompt, Options(), references=references, branch=branch)]
+    run = engine.run(asked, engine.plan(ProviderChoice("google"), asked))
+    run.done.wait(60)
+    branch = engine.branch_after(run.tasks[0])
+print("there", flush=True)
+time.sleep(600)
+"""
+
+
+def killed(home: Path, doubles: Doubles, state: str) -> None:
+    """A process that makes two turns and is killed in a state of the second."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(ROOT), str(home), doubles.base_url("google"), state, KEY],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if "PROXY" not in name.upper()},
+    )
+    assert process.stdout is not None
+    try:
+        if state == "sent":
+            assert doubles.wait(prompt="turn two", state="received")
+        else:
+            assert any(line.strip() == "there" for line in process.stdout), "it ended early"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def turn(engine: Engine, prompt: str, branch: Branch | None) -> ImageTask:
+    references = (tiny(1),) if prompt == "turn two" else ()
+    asked = [replace(request("edit" if branch else "generate", 0, prompt=prompt), references=references, branch=branch)]
+    run = engine.run(asked, engine.plan(ProviderChoice("google"), asked))
+    assert run.done.wait(60) and run.error is None
+    return run.tasks[0]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+@pytest.mark.parametrize("state", ["reserved", "sent", "turn", "incoming", "stored"])
+def test_a_killed_conversation_goes_on_and_pays_no_turn_twice_unasked(
+    tmp_path: Path, doubles: Doubles, state: str
+) -> None:
+    doubles.reset()
+    doubles.fault("small")
+    if state == "sent":
+        doubles.fault("slow=600 times=1", provider="google", match="turn two")
+    killed(tmp_path, doubles, state)
+    doubles.clear_faults()
+    doubles.fault("small")
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "google", key=KEY))
+    assert engine.recover().wait(60)
+    one = turn(engine, "turn one", None)
+    assert one.source == "store"
+    two = turn(engine, "turn two", engine.branch_after(one))
+    is_asked = state in ("sent", "turn")
+    if is_asked:  # its answer may have been lost: the user decides
+        assert two.error is not None and two.error.charged == "maybe" and two.result is None
+        two = turn(engine, "turn two", engine.branch_after(one))
+    assert two.result is not None and two.source == ("store" if state in ("incoming", "stored") else "provider")
+    three = turn(engine, "turn three", engine.branch_after(two))
+    assert three.result is not None
+    (entry,) = doubles.request_log("turn three")["requests"]
+    assert [each["role"] for each in entry["fields"]["contents"]] == ["user", "model", "user", "model", "user"]
+    sent = [len(doubles.request_log(f"turn {number}")["requests"]) for number in ("one", "two", "three")]
+    assert sent == [1, 2 if is_asked else 1, 1]
+    _assert_swept(engine, orphans=1 if state == "turn" else 0)
+    content = three.result.file.partition(".")[0]
+    found = engine.branch_of(content)
+    assert found is not None and all(each.can_be_sent for each in found.turns) and len(found.turns) == 3
+
+
+def _assert_swept(engine: Engine, orphans: int) -> None:
+    """The turn of a picture that never arrived goes, and no other one."""
+    results = engine.ledger.results.folder
+    turns = len(list(results.glob("*/*.turn.json")))
+    assert turns == 3 + orphans
+    marks = list(results.glob("references/*/*.used"))
+    for file in marks:
+        os.utime(file, (0, 0))
+    looks: list[int] = []
+    sweep = TurnSweep(engine.ledger.database, engine.ledger.results, engine.ledger.turns)
+    assert sweep.run(lambda: looks.append(1)) == orphans and len(looks) == min(1, orphans)
+    assert len(list(results.glob("*/*.turn.json"))) == 3
+    assert len(list(results.glob("references/*/*.used"))) == len(marks) - orphans == 1
+
+
+def test_marks_and_references_of_pictures_that_never_came_are_deleted(doubles: Doubles, tmp_path: Path) -> None:
+    """Those of others stay; the sweep is done once a week."""
+    doubles.reset()
+    doubles.fault("small")
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "google", key=KEY))
+    one = turn(engine, "turn one", None)
+    two = turn(engine, "turn two", engine.branch_after(one))
+    assert two.result is not None
+    references = tmp_path / "results" / "references"
+    (kept,) = references.glob("*/*.webp")
+    lost = references / "ab" / f"{'ab' * 32}.webp"
+    lost.parent.mkdir(exist_ok=True)
+    lost.write_bytes(kept.read_bytes())
+    (lost.parent / f"{'ab' * 32}.{'0' * 32}.used").touch()
+    ordered = tmp_path / "results" / "ordered" / f"{'1' * 32}.turn.json"
+    ordered.parent.mkdir(exist_ok=True)
+    ordered.write_bytes(next(tmp_path.glob("results/*/*.turn.json")).read_bytes())
+    for file in references.glob("*/*"):
+        os.utime(file, (0, 0))
+    engine.sweep(lambda: None)
+    assert not lost.exists() and not ordered.exists() and kept.exists()
+    assert engine.branch_after(two).last.can_be_sent
+    ordered.write_bytes(b"{}")
+    engine.sweep(lambda: None)
+    assert ordered.exists()
