@@ -124,7 +124,7 @@ def recover_after_start() -> None:
             if engine().ledger.is_empty:
                 return
             _recover_once()
-            if pause := engine().ledger.database.return_seconds:
+            if pause := engine().ledger.database.grace_seconds:
                 # What a worker of a farm was at when it was killed belongs to it for so long.
                 time.sleep(pause + 1)
                 _recover_once()

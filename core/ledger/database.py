@@ -57,7 +57,7 @@ class Database(ABC):
 
     foreign_wait_seconds = 0.25
     """Seconds between two reads of rows that another process works on."""
-    return_seconds = 0.0
+    grace_seconds = 0.0
     """How long a process that can't be seen counts as running."""
     is_shared = False
     """Whether several machines use it. `announce` then reaches the other processes, so that their waits needn't poll."""

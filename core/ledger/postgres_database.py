@@ -26,7 +26,7 @@ from ..errors.messages import msg
 from . import postgres_pooler, schema, shared_results
 from .database import BUSY_SECONDS, Database, Rebuild
 from .postgres_address import PostgresAddress
-from .postgres_session import RETURN_SECONDS, PostgresSession
+from .postgres_session import GRACE_SECONDS, PostgresSession
 from .results import Results
 from .types import ledger_failed
 
@@ -62,7 +62,7 @@ class PostgresDatabase(Database):
     """One database on a server, or one schema of it."""
 
     foreign_wait_seconds = 1.0
-    return_seconds = RETURN_SECONDS
+    grace_seconds = GRACE_SECONDS
     is_shared = True
 
     def __init__(self, address: PostgresAddress, rebuild: Rebuild, results: Results, earlier: Path) -> None:

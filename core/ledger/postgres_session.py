@@ -4,7 +4,7 @@ One connection of its own holds an advisory lock of the server as long as the pr
 connection ends, however that happens, and keeps it while the process is suspended. The connection also listens.
 
 A connection can end alone, while its process runs. So a process that misses the lock of another one notes the time, and takes
-it for ended only when it hasn't taken its lock again `RETURN_SECONDS` later. The other one finds that note before it sends
+it for ended only when it hasn't taken its lock again `GRACE_SECONDS` later. The other one finds that note before it sends
 anything that costs money, and connects again first.
 """
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nano_banana")
 
-RETURN_SECONDS = 10.0
+GRACE_SECONDS = 10.0
 """A process whose lock is missed, or whose server was restarted, counts as running for so long: it connects again."""
 _CHANNEL = "nano_banana"
 _CHECK_SECONDS = 5.0
 """Pause between two checks of the connection. With `tcp_user_timeout` (20 s) a process notices a silent break within 25 s;
-the server, which waits for 25 s, and the other processes with `RETURN_SECONDS` need longer to take it for ended."""
+the server, which waits for 25 s, and the other processes with `GRACE_SECONDS` need longer to take it for ended."""
 _RECONNECT_SECONDS = 5.0
 """How long a run waits for a connection that is being made again."""
 _TERMINATE_SECONDS = 2.0
@@ -132,8 +132,8 @@ class PostgresSession:
                 return False
             if found.missed == 0.0:
                 connection.execute(_MISS, {"id": owner, "connected": found.connected})
-                return RETURN_SECONDS <= 0
-        return found.missed is None or found.seconds > RETURN_SECONDS  # one that has left has no row
+                return GRACE_SECONDS <= 0
+        return found.missed is None or found.seconds > GRACE_SECONDS  # one that has left has no row
 
     def notify(self, connection: Connection, kind: str, payload: str) -> None:
         """Announces something to the other processes, once the transaction is committed."""

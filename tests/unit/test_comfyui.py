@@ -68,7 +68,7 @@ def test_a_farm_s_worker_recovers_once_more_when_a_killed_one_has_ended(monkeypa
             both.set()
         return SimpleNamespace(wait=lambda: True, result=SimpleNamespace(text="", images=0, failed=0))
 
-    ledger = SimpleNamespace(is_empty=False, database=SimpleNamespace(return_seconds=10.0))
+    ledger = SimpleNamespace(is_empty=False, database=SimpleNamespace(grace_seconds=10.0))
     monkeypatch.setattr(comfyui, "engine", lambda: SimpleNamespace(ledger=ledger, recover=recover))
     monkeypatch.setattr(comfyui, "at_server_start", begun.append)
     monkeypatch.setattr(comfyui, "time", SimpleNamespace(sleep=slept.append, time=time.time))

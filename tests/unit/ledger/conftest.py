@@ -35,7 +35,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(journal_driver.SERVER, raising=False)
         # Of a process that a test has ended it is known that it doesn't come back.
-        patch.setattr("pack.core.ledger.postgres_session.RETURN_SECONDS", 0.0)
+        patch.setattr("pack.core.ledger.postgres_session.GRACE_SECONDS", 0.0)
         if request.param == "postgresql":
             patch.setenv(journal_driver.SERVER, str(request.getfixturevalue("postgres").folder))
         yield str(request.param)

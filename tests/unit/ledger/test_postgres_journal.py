@@ -187,7 +187,7 @@ def test_a_worker_that_has_not_connected_again_is_not_taken_for_ended(
     server.start()
     other = opened(server, tmp_path / "b")
     assert claim_one(other) == "busy"
-    monkeypatch.setattr("pack.core.ledger.postgres_session.RETURN_SECONDS", 0.0)
+    monkeypatch.setattr("pack.core.ledger.postgres_session.GRACE_SECONDS", 0.0)
     assert claim_one(other) == "unresolved"
     other.close()
     worker.close()

@@ -21,7 +21,7 @@ from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.ledger.postgres_session import PostgresSession
 from postgres_server import PostgresServer
 
-GRACE = "pack.core.ledger.postgres_session.RETURN_SECONDS"
+GRACE = "pack.core.ledger.postgres_session.GRACE_SECONDS"
 
 
 class Line:
