@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ..errors import JournalAway
 from ..errors.messages import msg
 from . import queries, sidecar
 from .backlog import Backlog
@@ -80,9 +81,12 @@ class ImageStore:
         Those of the same call that are here already, since a process ended before the picture was stored, stay.
         """
         names = queries.draft_fingerprints(fingerprint)
-        with self._database.read() as connection:
-            call = queries.by_fingerprints(connection, [fingerprint])[-1].call
-            rows = [row for row in queries.by_fingerprints(connection, names) if row.call == call]
+        try:
+            with self._database.read() as connection:
+                call = queries.by_fingerprints(connection, [fingerprint])[-1].call
+                rows = [row for row in queries.by_fingerprints(connection, names) if row.call == call]
+        except JournalAway:
+            rows = []  # the row of the picture itself waits to be written, and the drafts wait behind it
         here = {row.fingerprint for row in rows if self._results.has(row.result, row.uid)}
         for name, data in zip(names, drafts, strict=False):
             if name in here:
