@@ -27,9 +27,9 @@ _T = TypeVar("_T")
 _CHECK_KEY = "writable"
 _CHECK_SECONDS = 5.0
 """For so long the bucket counts as reachable after it has answered."""
-_REFUSE_SECONDS = 0.5
+_REFUSE_SECONDS = 2.0
 """For so long after a failure nothing else asks the bucket."""
-_QUICK_SECONDS, _LONG_SECONDS = 10, 120
+_QUICK_SECONDS, _LONG_SECONDS = 10, 60
 """How long a request may take: one about a file, and one that moves a file."""
 _CONNECT_SECONDS = 3
 _RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=8), "backoff": {"max_backoff": timedelta(seconds=1)}}

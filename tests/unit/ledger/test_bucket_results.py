@@ -18,11 +18,13 @@ from dialect_driver import QUICK_SPECS, keyed, request
 from journal_driver import FREE, ROOT, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
+from pack.core.execution.run import Run
 from pack.core.images.picture import Encoded
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.messages import unwritten_notice
 from pack.core.ledger.results import DamagedFile, name_of
+from pack.core.ledger.storage import s3_store, upload_queue
 from pack.core.ledger.storage.bucket_address import BucketAddress
 from pack.core.ledger.storage.bucket_cache import BucketCache
 from pack.core.ledger.storage.s3_store import S3Store
@@ -41,6 +43,13 @@ def s3() -> Iterator[BucketServer]:
     made = BucketServer()
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket that is back is noticed soon."""
+    monkeypatch.setattr(s3_store, "_REFUSE_SECONDS", 0.1)
+    monkeypatch.setattr(upload_queue, "_FIRST_PAUSE", 0.1)
 
 
 class Farm:
@@ -213,26 +222,21 @@ def test_what_comes_while_the_bucket_is_away_is_kept_and_stored_later(farm: Farm
 def test_what_a_dead_process_could_not_upload_is_uploaded_by_the_next(farm: Farm, taken_for_lost: bool) -> None:
     """Also where another machine, which can't see the bytes, asks meanwhile whether it is to be paid again."""
     here, there = farm.machine("a"), farm.machine("b")
-    there.results.store.check()
     pay(here)
-    farm.s3.stop()
+
+    def away(key: str, data: bytes) -> None:
+        raise ResultsAway("away")
+
+    bucket_of(here).put = away  # type: ignore[method-assign]  # for good: this one is dead
     here.mark_stored(NAME, "words", 0.1)
     here.ownership.close()  # as its end does
-    farm.s3.start()
     if taken_for_lost:
-        until(lambda: _status(there) == "unresolved", "another machine asks")
+        until(lambda: claim_one(there) == "unresolved", "another machine asks")
     again = farm.machine("a")
     until(lambda: _claims(again), "the next start")
     until(lambda: claim_one(there) == "stored", "it is stored")
     assert there.look_up([NAME])[NAME].read() == png(1)
     assert not again.results.incoming_uids() and cached(again) == {name_of(png(1))}
-
-
-def _status(journal: Journal) -> str:
-    try:
-        return claim_one(journal)
-    except ResultsAway:
-        return ""
 
 
 def _claims(journal: Journal) -> bool:
@@ -361,6 +365,36 @@ def test_a_second_machine_gets_a_paid_picture_for_nothing(s3: BucketServer, doub
         assert run.tasks[0].result.read() and not run.report.notices
         engine.ledger.close()
     assert sum(each["paid"] for each in doubles.request_log()["requests"]) == 1
+
+
+def test_a_run_gets_its_picture_while_the_bucket_is_away(s3: BucketServer, doubles: Doubles, tmp_path: Path) -> None:
+    """It says so, the next run is refused without a request, and the bucket gets the picture when it is back."""
+    doubles.reset()
+    prefix = f"away {tmp_path.name}"
+    engine = Engine(tmp_path, specs=QUICK_SPECS, environ=keyed(doubles, "onerouter") | s3.environ(prefix))
+
+    def started(prompt: str) -> Run:
+        asked = [request(prompt=prompt)]
+        return engine.run(asked, engine.plan(ProviderChoice("onerouter"), asked))
+
+    doubles.fault("hold")
+    run = started("under way")
+    assert doubles.wait(prompt="under way", timeout=60)
+    s3.stop()
+    try:
+        doubles.release()
+        assert run.done.wait(60) and run.error is None and run.tasks[0].result is not None
+        assert run.tasks[0].result.read()
+        assert any("uploaded when it is back" in notice for notice in run.report.notices), run.report.notices
+        bucket_of(engine.ledger)._answered = float("-inf")
+        refused = started("next")
+        assert refused.done.wait(60) and isinstance(refused.error, ResultsAway)
+        assert not [each for each in doubles.request_log()["requests"] if each["prompt"] == "next"]
+    finally:
+        s3.start()
+    until(lambda: not engine.ledger.unwritten, "it was never uploaded")
+    assert [key for key in s3.files(prefix) if key.endswith((".png", ".jpg", ".webp"))]
+    engine.ledger.close()
 
 
 # ---------------------------------------------------------------------------------------------------- what users are told
