@@ -134,7 +134,6 @@ def test_four_workers_pay_a_hundred_pictures_whoever_is_killed(
         workers[2:] = [Worker(tmp_path / f"home{number}", environ) for number in (4, 5)]
         for worker in workers[2:]:
             worker.ready()
-        _wait_until_the_killed_count_as_ended(server)
         for worker, wanted in zip(workers, prompts, strict=True):
             worker.begin(wanted)
         second = [worker.result() for worker in workers]
@@ -161,13 +160,6 @@ def test_four_workers_pay_a_hundred_pictures_whoever_is_killed(
     finally:
         for worker in workers:
             worker.kill()
-
-
-def _wait_until_the_killed_count_as_ended(server: PostgresServer) -> None:
-    """After a restart of the server its workers have some seconds to connect again."""
-    uptime = "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) > 10.5"
-    while server.run(uptime) != [(True,)]:
-        server.run("SELECT pg_sleep(0.2)")
 
 
 def test_a_picture_that_comes_while_the_journal_is_away_reaches_the_graph_and_the_journal(

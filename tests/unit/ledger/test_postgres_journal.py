@@ -194,9 +194,10 @@ def test_a_worker_that_has_not_connected_again_is_not_taken_for_ended(
 
 
 def test_a_worker_that_was_taken_for_ended_sends_nothing_more_of_what_it_had_reserved(
-    server: PostgresServer, tmp_path: Path
+    server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection is cut, another worker reserves the picture, then it is back."""
+    monkeypatch.setattr("pack.core.ledger.postgres_session.GRACE_SECONDS", 0.0)
     worker, other = opened(server, tmp_path / "a"), opened(server, tmp_path / "b")
     claim_one(worker)
     liveness: Any = worker.ownership._own_liveness()

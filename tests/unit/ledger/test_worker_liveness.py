@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from journal_driver import another_process, claim_one, decide_stalled_row, die, open_journal
-from pack.core.errors import JournalAway, LedgerFailed
+from pack.core.errors import JournalAway
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.ledger.postgres_session import PostgresSession
@@ -234,24 +234,6 @@ def test_a_connection_that_the_server_takes_for_a_living_one_gives_its_lock_to_t
     assert not postgres.run(f"SELECT 1 FROM pg_stat_activity WHERE pid = {first}")
     worker.mark_sent(["v1:a"], "call")
     worker.close()
-
-
-def test_a_reservation_that_another_took_over_is_not_sent_after_the_return(
-    postgres: PostgresServer, tmp_path: Path, schema: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    worker, other = opened(postgres, tmp_path / "a", schema), opened(postgres, tmp_path / "b", schema)
-    claim_one(worker)
-    monkeypatch.setattr(PostgresSession, "_reconnect", lambda self: self._closed.wait(60))
-    end_backend(postgres, backend_of(worker))
-    with monkeypatch.context() as hurried:
-        hurried.setattr(GRACE, 0.0)
-        assert claim_one(other) == "reserved"
-    session_of(worker)._connect()
-    with pytest.raises(LedgerFailed, match="no longer holds"):
-        worker.mark_sent(["v1:a"], "call")
-    other.mark_sent(["v1:a"], "call")
-    worker.close()
-    other.close()
 
 
 def test_a_killed_worker_is_taken_over_when_its_time_is_over(
