@@ -33,7 +33,7 @@ def list_orders(request: RouteRequest) -> dict[str, Any]:
 def cancel(request: RouteRequest) -> dict[str, Any]:
     """{"cancelled", "ended", "text"}: whether the provider has cancelled it, and whether that is the end of every picture.
 
-    What was made before comes home all the same, and is paid.
+    What was made before is collected all the same, and is paid.
     """
     found = comfyui.engine().cancel_order(request.path["id"])
     if found is None:

@@ -1,4 +1,4 @@
-"""Orders at half price in a real host: what the node gives meanwhile, how they come home, are cancelled, survive SIGKILL."""
+"""Orders at half price in a real host: what the node gives meanwhile, how they arrive, are cancelled, survive SIGKILL."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def infos(ran: Ran) -> list[dict[str, Any]]:
     return [json.loads(text) for text in ran.outputs["make"]["nano_banana"]]
 
 
-def home(page: Page, tag: str, count: int) -> bool:
-    """Whether so many pictures of a test came home."""
+def arrived(page: Page, tag: str, count: int) -> bool:
+    """Whether so many pictures of a test have arrived."""
     return len([each for each in page.pictures(tag) if each["state"] == "stored"]) == count
 
 
-def test_a_list_is_one_order_that_comes_home(google: Bench, tag: str) -> None:
+def test_a_list_is_one_order_that_arrives(google: Bench, tag: str) -> None:
     google.doubles.fault("task=hang", provider="google", match=NAME)
     page, prompts = Page(google), [f"{tag} {name}" for name in ("one", "two", "three")]
     for run in (1, 2):  # asked again while it is out: the same order, for nothing
@@ -88,7 +88,7 @@ def test_a_list_is_one_order_that_comes_home(google: Bench, tag: str) -> None:
     assert now.status == "error" and "Cancel the order first" in now.error
     assert google.paid(tag) == 0
     google.doubles.finish_batches()
-    until(lambda: home(page, tag, 3))
+    until(lambda: arrived(page, tag, 3))
     back = google.run(graph(prompts))
     assert back.status == "success" and len(back.images()) == 3
     assert all(info["images"][0]["from"] == "store" and "pending" not in info for info in infos(back))
@@ -133,7 +133,7 @@ def test_the_price_of_an_order_stands_before_it(google: Bench, tag: str) -> None
 
 
 @pytest.mark.parametrize("state", ["sent", "accepted"])
-def test_a_killed_host_brings_its_order_home_by_itself(doubles: Any, tmp_path: Path, tag: str, state: str) -> None:
+def test_a_killed_host_collects_its_order_by_itself(doubles: Any, tmp_path: Path, tag: str, state: str) -> None:
     """Nobody asks after the restart, and nothing is paid twice."""
     doubles.fault("hold" if state == "sent" else "task=hang", provider="google", match=NAME)
     data = {"NANO_BANANA_HOME": str(tmp_path / "home")}
@@ -151,7 +151,7 @@ def test_a_killed_host_brings_its_order_home_by_itself(doubles: Any, tmp_path: P
     second = Bench(Host.start(tmp_path / "two", variables(doubles) | data), doubles)
     try:
         page = Page(second)
-        until(lambda: home(page, tag, 2))
+        until(lambda: arrived(page, tag, 2))
         assert len(second.run(graph(prompts)).images()) == 2
         assert second.paid(tag) == 2 and len(doubles._router.batches.batches) == before + 1
     finally:

@@ -57,7 +57,7 @@ class OrderEnd:
         count = picture_count(self.images)
         parts = []
         if self.images:
-            parts.append(msg("order.came_home", count=count, provider=self.provider))
+            parts.append(msg("order.arrived", count=count, provider=self.provider))
         if self.failed:
             why = concat(" (", listed("; ", self.reasons), ")") if self.reasons else ""
             facts = {"count": picture_count(self.failed), "provider": self.provider, "why": why}

@@ -1,4 +1,4 @@
-"""Orders at half price: each is paid once and comes home, whatever happens on the way."""
+"""Orders at half price: each is paid once and arrives, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Machine:
             raise run.error
         return run
 
-    def home(self, ends: int = 1) -> OrderEnd:
+    def wait_for_end(self, ends: int = 1) -> OrderEnd:
         """Waits until so many orders have ended; gives the last."""
         until(lambda: len(self.ends) >= ends)
         return self.ends[-1]
@@ -122,7 +122,7 @@ def test_all_pictures_of_a_run_are_one_order_at_half_the_price(machine: Machine)
     assert run.report.usd == pytest.approx(4 * HALF) and run.report.usd_source == "price list"
     assert not run.report.failed and not run.report.completed
     assert any("$0.0672 (half price)" in notice for notice in run.report.notices)
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (4, 0) and machine.orders() == 1
     again = machine.run("a fox", "a hare", count=2)
     assert [task.source for task in again.report.completed] == ["store"] * 4 and again.report.usd == 0
@@ -138,7 +138,7 @@ def test_the_same_pictures_asked_again_are_the_same_order(machine: Machine) -> N
     assert second.tasks[0].order == first.tasks[0].order and machine.orders() == 1
     assert second.report.usd == 0
     machine.doubles.finish_batches()
-    assert machine.home().images == 1
+    assert machine.wait_for_end().images == 1
 
 
 def test_a_picture_that_is_ordered_is_not_made_now_too(machine: Machine) -> None:
@@ -150,7 +150,7 @@ def test_a_picture_that_is_ordered_is_not_made_now_too(machine: Machine) -> None
     assert "may have been charged" not in task.error.message
     assert machine.doubles.request_log()["paid_images"] == 0
     machine.doubles.finish_batches()
-    machine.home()
+    machine.wait_for_end()
 
 
 def test_auto_means_google_and_another_provider_is_refused(tmp_path: Path, doubles: Doubles) -> None:
@@ -159,13 +159,13 @@ def test_auto_means_google_and_another_provider_is_refused(tmp_path: Path, doubl
     with pytest.raises(Impossible, match="Google's own"):
         machine.run("a fox", choice="fal")
     assert machine.run("a fox", choice="auto").report.provider == "google"
-    machine.home()
+    machine.wait_for_end()
 
 
 def test_caps_count_half_the_price(tmp_path: Path, doubles: Doubles) -> None:
     machine = Machine(tmp_path / "home", doubles, NANO_BANANA_CAP_RUN="0.04")
     assert not machine.run("a fox", "a hare").report.failed
-    machine.home()
+    machine.wait_for_end()
     refused = Machine(tmp_path / "other", doubles, NANO_BANANA_CAP_RUN="0.04").run("a fox", "a hare", delivery="now")
     assert [task.error.kind for task in refused.report.failed if task.error] == ["cap", "cap"]
 
@@ -173,7 +173,7 @@ def test_caps_count_half_the_price(tmp_path: Path, doubles: Doubles) -> None:
 def test_many_pictures_go_by_a_file(machine: Machine) -> None:
     prompts = [f"fox {number} [[sim: small]]" for number in range(60)]
     machine.run(*prompts)
-    assert machine.home().images == 60
+    assert machine.wait_for_end().images == 60
     kinds = [call["kind"] for call in machine.doubles.request_log()["free"]]
     assert kinds.count("upload") == 2 and kinds.count("batch") == 1
     assert not list((machine.engine.home / "orders").iterdir())
@@ -186,7 +186,7 @@ def test_a_lost_answer_makes_no_second_order(machine: Machine) -> None:
     machine.doubles.fault("drop=headers times=1", provider="google", match=NAME)
     run = machine.run("a fox")
     assert run.tasks[0].order and machine.orders() == 1
-    assert machine.home().images == 1 and machine.doubles.request_log()["paid_images"] == 1
+    assert machine.wait_for_end().images == 1 and machine.doubles.request_log()["paid_images"] == 1
 
 
 def test_a_request_that_the_list_does_not_have_cost_nothing(machine: Machine) -> None:
@@ -195,14 +195,14 @@ def test_a_request_that_the_list_does_not_have_cost_nothing(machine: Machine) ->
     assert task.error is not None and task.error.charged == "no" and machine.orders() == 0
     assert machine.state_of("a fox") == ["refused"]
     machine.run("a fox")
-    assert machine.home().images == 1 and machine.orders() == 1
+    assert machine.wait_for_end().images == 1 and machine.orders() == 1
 
 
 @pytest.mark.parametrize("words", ["status=503 times=2", "status=429 retry_after=0 times=2"])
 def test_a_busy_provider_is_waited_for(machine: Machine, words: str) -> None:
     machine.doubles.fault(words, provider="google", match=NAME)
     machine.run("a fox")
-    assert machine.home().images == 1 and machine.orders() == 1
+    assert machine.wait_for_end().images == 1 and machine.orders() == 1
 
 
 @pytest.mark.parametrize("tries", [1, order_creation.TRIES])
@@ -225,7 +225,7 @@ def test_an_order_that_was_taken_although_its_answer_is_a_refusal_is_not_made_tw
     (open_order,) = machine.engine.ledger.open_orders()
     assert (open_order.id, open_order.task != "") == (run.tasks[0].order, True)
     machine.doubles.finish_batches()
-    assert machine.home().images == 1
+    assert machine.wait_for_end().images == 1
     assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 1
 
 
@@ -235,7 +235,7 @@ def test_a_list_that_can_not_be_read_keeps_no_order_from_being_sent_again(machin
     machine.doubles.fault("status=503 times=2", provider="google", match=NAME)
     assert machine.run("a fox").tasks[0].order
     machine.doubles.switch("google", "batches", 0)
-    assert machine.home().images == 1 and machine.orders() == 1
+    assert machine.wait_for_end().images == 1 and machine.orders() == 1
 
 
 @pytest.mark.parametrize("words", ["status=400", "status=401", "status=500"])
@@ -248,7 +248,7 @@ def test_a_refused_order_says_why_and_costs_nothing(machine: Machine, words: str
 
 def test_pictures_that_fail_are_named_and_the_others_kept(machine: Machine) -> None:
     machine.run("a fox", "no [[sim: refuse]]", "bad [[sim: status=400]]")
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (1, 2) and len(end.reasons) == 2
     assert "1 picture" in end.text and "2 pictures" in end.text
     states = {found.prompt[:3]: (found.state, found.usd) for found in History(machine.engine.ledger).pictures()}
@@ -261,13 +261,13 @@ def test_pictures_that_fail_are_named_and_the_others_kept(machine: Machine) -> N
 def test_an_order_that_ends_without_pictures_is_told(machine: Machine, ending: str, words: str) -> None:
     machine.doubles.fault(f"task={ending}", provider="google", match=NAME)
     machine.run("a fox", "a hare")
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (0, 2) and words in end.text
     # No request of it has succeeded, as its numbers say.
     assert machine.state_of("a fox") == ["refused"]
     machine.doubles.clear_faults()
     machine.run("a fox", "a hare")
-    assert machine.home(2).images == 2 and machine.doubles.request_log()["paid_images"] == 2
+    assert machine.wait_for_end(2).images == 2 and machine.doubles.request_log()["paid_images"] == 2
 
 
 def test_a_cancelled_order_costs_nothing_and_can_be_ordered_again(machine: Machine) -> None:
@@ -276,7 +276,7 @@ def test_a_cancelled_order_costs_nothing_and_can_be_ordered_again(machine: Machi
     found = machine.engine.orders.find(placed)
     assert found is not None
     found.cancel()
-    end = machine.home()
+    end = machine.wait_for_end()
     assert end.cancelled and (end.images, end.failed) == (0, 1)
     assert machine.state_of("a fox") == ["refused"] and machine.engine.ledger.open_orders() == []
     machine.doubles.clear_faults()
@@ -285,7 +285,7 @@ def test_a_cancelled_order_costs_nothing_and_can_be_ordered_again(machine: Machi
 
 
 def test_an_order_that_has_ended_can_not_be_cancelled_any_more(machine: Machine) -> None:
-    """What was made meanwhile comes home."""
+    """What was made meanwhile is collected."""
     machine.doubles.fault("steps=0", provider="google", match=NAME)
     machine.doubles.switch("google", "batch_poll", 503)
     placed = machine.run("a fox").tasks[0].order
@@ -296,7 +296,7 @@ def test_an_order_that_has_ended_can_not_be_cancelled_any_more(machine: Machine)
     assert found is not None
     found.cancel()
     machine.doubles.switch("google", "batch_poll", 0)
-    end = machine.home()
+    end = machine.wait_for_end()
     assert not end.cancelled and end.failed == 1
 
 
@@ -306,14 +306,14 @@ def test_polls_that_fail_are_tried_again(machine: Machine) -> None:
     polls = lambda: sum(call["outcome"] == 503 for call in machine.doubles.request_log()["free"])  # noqa: E731
     until(lambda: polls() > 2)
     machine.doubles.switch("google", "batch_poll", 0)
-    assert machine.home().images == 1
+    assert machine.wait_for_end().images == 1
 
 
 def test_an_order_that_the_provider_forgot_is_asked_about(machine: Machine) -> None:
     machine.doubles.fault("task=hang", provider="google", match=NAME)
     machine.run("a fox")
     machine.doubles._router.batches.clear()
-    end = machine.home()
+    end = machine.wait_for_end()
     assert end.failed == 1 and machine.state_of("a fox") == ["unknown"]
 
 
@@ -332,7 +332,7 @@ def test_a_list_that_lags_is_waited_for_however_often_somebody_asks(
     monkeypatch.setattr(gemini, "batches_of_page", lagging)
     machine.doubles.fault("drop=headers times=1", provider="google", match=NAME)
     assert machine.run("a fox").tasks[0].order
-    assert machine.home().images == 1 and machine.orders() == 1
+    assert machine.wait_for_end().images == 1 and machine.orders() == 1
 
 
 def test_an_order_does_not_count_as_lost_sooner_because_somebody_asks(
@@ -351,7 +351,7 @@ def test_an_order_does_not_count_as_lost_sooner_because_somebody_asks(
     machine.doubles.fault("task=hang", provider="google", match=NAME)
     machine.run("a fox")
     machine.doubles._router.batches.clear()
-    assert machine.home().failed == 1
+    assert machine.wait_for_end().failed == 1
     assert looks[-1] - looks[0] > 0.3
 
 
@@ -369,7 +369,7 @@ def test_answers_without_keys_keep_their_places_past_one_that_can_not_be_read(
 
     monkeypatch.setattr(gemini, "answer_of_line", keyless)
     machine.run("a fox", "a hare", "an owl")
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (2, 1)
     states = [machine.state_of(prompt) for prompt in ("a fox", "a hare", "an owl")]
     assert states == [["stored"], ["unknown"], ["stored"]]
@@ -387,7 +387,7 @@ def test_answers_whose_reading_breaks_off_are_read_again(machine: Machine, monke
 
     monkeypatch.setattr(gemini, "answer_of_line", broken)
     machine.run("a fox", "a hare", "an owl")
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed, end.reasons) == (3, 0, ())
     assert machine.doubles.request_log()["paid_images"] == 3
 
@@ -407,10 +407,10 @@ def test_pictures_of_an_old_order_that_can_not_be_stored_now_are_fetched_later(
     with monkeypatch.context() as patched:
         patched.setattr(machine.engine.ledger, "write_incoming", full)
         machine.doubles.finish_batches()
-        assert machine.home().failed == 1
+        assert machine.wait_for_end().failed == 1
     assert machine.state_of("a fox") == ["accepted"]
     machine.run("a fox")
-    assert machine.home(2).images == 1
+    assert machine.wait_for_end(2).images == 1
     assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 1
 
 
@@ -445,7 +445,7 @@ def test_what_a_cancelled_order_has_made_already_is_not_said_to_be_missing(
     found = order_cancel.cancel_own(placed)
     assert (found.cancelled, found.ended) == (True, False) and "are charged" in found.text
     machine.doubles.switch("google", "batch_poll", 0)
-    machine.home()
+    machine.wait_for_end()
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -477,7 +477,7 @@ def test_cancelling_an_order_that_has_ended_says_what_became_of_it(machine: Mach
     placed = machine.engine.orders.find(machine.run(prompt).tasks[0].order)
     assert placed is not None
     machine.doubles.switch("google", "batch_poll", 0)
-    machine.home()
+    machine.wait_for_end()
     found = order_cancel.cancel_own(placed)
     assert (found.cancelled, found.ended) == (False, True)
     assert "before it could be cancelled" in found.text
@@ -505,13 +505,13 @@ def test_pictures_that_are_fetched_again_are_not_said_to_be_ordered_again(
 
     monkeypatch.setattr(machine.engine.ledger, "write_incoming", full_at_first)
     machine.run(*prompts)
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (1, len(prompts) - 1)
     assert words in re.sub(r"did not come \(.*\):", "did not come (…):", end.text)
     assert "to order what is missing" not in end.text and "no cost" in end.text
     assert machine.state_of("a fox") == ["accepted"]
     machine.run(*prompts[:2])
-    machine.home(2)
+    machine.wait_for_end(2)
     assert machine.orders() == 1 and machine.doubles.request_log()["paid_images"] == 2
 
 
@@ -549,7 +549,7 @@ def test_a_run_that_is_stopped_while_its_order_leaves_says_truly_whether_it_was_
     (task,), (summary,) = runs[0].tasks, summaries
     if when == "after it":
         assert summary.pending == 1 and summary.dropped == 0 and task.order
-        assert machine.home().images == 1 and machine.orders() == 1
+        assert machine.wait_for_end().images == 1 and machine.orders() == 1
     else:
         assert summary.dropped == 1 and summary.pending == 0
         assert task.error is not None and task.error.charged == "no" and not task.order
@@ -642,7 +642,7 @@ def test_an_answer_that_can_not_be_read_is_kept_and_asked_about(
 ) -> None:
     """It may have been paid: its row says why, its bytes are here, and the answers beside it are taken."""
     answered(machine, change, "a fox", "a hare", "an owl", by_file=by_file)
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (2, 1) and end.reasons
     (row,) = History(machine.engine.ledger).pictures("a hare")
     assert row.state == "unknown" and row.usd == pytest.approx(HALF) and row.reason and row.answer
@@ -666,7 +666,7 @@ def test_a_kept_answer_of_an_order_is_read_again(machine: Machine, monkeypatch: 
             gemini, "answer_of", lambda *given: unknown(*given) if "1" in str(given[1]["metadata"]) else parse(*given)
         )
         machine.run("a fox", "a hare", "bad [[sim: refuse]]")
-        assert machine.home().failed == 2
+        assert machine.wait_for_end().failed == 2
     (row,) = History(machine.engine.ledger).pictures("a hare")
     before = len(machine.doubles.request_log()["free"])
     found = machine.engine.read_again(row.uid)
@@ -679,7 +679,7 @@ def test_a_kept_answer_of_an_order_is_read_again(machine: Machine, monkeypatch: 
 
 def test_an_answer_that_is_still_unreadable_stays_kept(machine: Machine) -> None:
     answered(machine, no_picture, "a fox", "a hare", by_file=False)
-    machine.home()
+    machine.wait_for_end()
     (row,) = History(machine.engine.ledger).pictures("a hare")
     found = machine.engine.read_again(row.uid)
     assert found.images == 0 and found.reason
@@ -696,14 +696,14 @@ def test_an_answer_that_can_be_neither_read_nor_kept_is_fetched_again(
     with monkeypatch.context() as patched:
         patched.setattr(machine.engine.ledger, "keep_answer", lambda *given: None)
         answered(machine, cut_line, "a fox", "a hare", "an owl", by_file=True)
-        end = machine.home()
+        end = machine.wait_for_end()
     assert (end.images, end.failed, end.resumable) == (2, 1, 1)
     assert machine.state_of("a hare") == ["accepted"]
     (file,) = (machine.engine.home / "orders").iterdir()
     assert file.suffix == ".answers" and len(file.read_bytes().splitlines()) == 3
     machine.doubles.switch("google", "download", 404)
     machine.engine.recover(however_old=True)
-    assert machine.home(2).failed == 1
+    assert machine.wait_for_end(2).failed == 1
     (row,) = History(machine.engine.ledger).pictures("a hare")
     assert row.state == "unknown" and row.answer
     assert not list((machine.engine.home / "orders").iterdir())
@@ -721,10 +721,10 @@ def test_a_fault_of_ours_in_one_answer_keeps_no_other_back(machine: Machine, mon
 
     monkeypatch.setattr(order_answers, "choose_results", failing)
     machine.run("a fox", "a hare", "an owl")
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed, end.resumable) == (2, 1, 1)
     machine.engine.recover()
-    assert machine.home(2).images == 1 and machine.doubles.request_log()["paid_images"] == 3
+    assert machine.wait_for_end(2).images == 1 and machine.doubles.request_log()["paid_images"] == 3
 
 
 def test_an_order_that_says_that_it_is_done_and_shows_no_answers_is_kept(
@@ -738,7 +738,7 @@ def test_an_order_that_says_that_it_is_done_and_shows_no_answers_is_kept(
     with monkeypatch.context() as patched:
         patched.setattr(BatchRoutes, "_shown", elsewhere)
         machine.run("a fox", "a hare")
-        assert machine.home().failed == 2
+        assert machine.wait_for_end().failed == 2
     (row,) = History(machine.engine.ledger).pictures("a fox")
     assert row.state == "unknown" and row.answer
     kept = machine.engine.ledger.answers.read(row.answer.removesuffix(".answer"))
@@ -764,7 +764,7 @@ def test_a_conversation_goes_on_from_pictures_of_orders(machine: Machine) -> Non
     def branch_of(asked: Request, ends: int) -> Branch:
         """Orders a picture, waits for it, and takes it from the store."""
         assert run(asked).tasks[0].order
-        assert machine.home(ends).images == 1
+        assert machine.wait_for_end(ends).images == 1
         task = run(asked).tasks[0]
         assert task.source == "store"
         return engine.branch_after(task)
@@ -790,7 +790,7 @@ def test_a_picture_that_another_process_has_ordered_keeps_its_turn(tmp_path: Pat
     machine = Machine(home, doubles)
     machine.engine.recover()
     doubles.finish_batches()
-    assert machine.home().images == 3
+    assert machine.wait_for_end().images == 3
     branches = [machine.engine.branch_after(task) for task in machine.run("fox 0 [[sim: small]]").tasks]
     assert [turn.prompt for turn in branches[0].turns] == ["fox 0 [[sim: small]]"] and branches[0].last.parts
     assert not list((home / "results" / "ordered").iterdir())
@@ -807,7 +807,7 @@ def test_a_picture_that_an_order_did_not_make_leaves_nothing_of_its_request(mach
     ]
     run = machine.engine.run(wanted, machine.engine.plan(ProviderChoice("google"), wanted))
     assert run.done.wait(60) and run.tasks[0].order
-    assert machine.home().failed == 1
+    assert machine.wait_for_end().failed == 1
     results = machine.engine.home / "results"
     assert not list((results / "ordered").iterdir()) and not list((results / "references").glob("*/*"))
 
@@ -833,10 +833,10 @@ def test_drafts_of_an_order_come_with_its_picture(machine: Machine, monkeypatch:
         return asked
 
     run()
-    machine.home()
+    machine.wait_for_end()
     run()
     if machine.state_of("fox") != ["stored"]:
-        machine.home(2)
+        machine.wait_for_end(2)
     task = run().tasks[0]
     assert task.source == "store" and len(task.drafts) == 2
 
@@ -863,7 +863,7 @@ def test_whatever_happens_every_picture_is_paid_once(
             break
         until(lambda: not machine.engine.ledger.open_orders())
     else:
-        raise AssertionError("it never came home")
+        raise AssertionError("it never arrived")
     assert server.request_log()["paid_images"] == count
 
 
@@ -960,7 +960,7 @@ def test_a_killed_process_loses_nothing_and_pays_nothing_twice(tmp_path: Path, d
     if state == "writing":
         assert machine.orders() == 0
         machine.run(*prompts)
-    machine.home()
+    machine.wait_for_end()
     run = machine.run(*prompts)
     assert [task.source for task in run.report.completed] == ["store"] * 3
     assert machine.orders() == 1 and doubles.request_log()["paid_images"] == 3
@@ -980,7 +980,7 @@ def test_an_order_that_never_arrived_before_the_end_of_its_process_cost_nothing(
     doubles.reset()  # the provider has nothing of it
     machine = Machine(home, doubles)
     machine.engine.recover()
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (0, 3) and "never arrived" in end.text
     assert set(machine.state_of("fox")) == {"refused"}
 
@@ -993,13 +993,13 @@ def test_the_list_of_another_key_does_not_say_that_an_order_never_arrived(tmp_pa
     doubles.reset()  # the other account has nothing of it
     elsewhere = Machine(home, doubles, NANO_BANANA_GOOGLE_API_KEY="sim-other")
     elsewhere.engine.recover()
-    end = elsewhere.home()
+    end = elsewhere.wait_for_end()
     assert (end.images, end.failed) == (0, 3) and "another one" in end.text
     assert "refused" not in elsewhere.state_of("fox")
     elsewhere.engine.ledger.close()
     machine = Machine(home, doubles)
     machine.engine.recover()
-    assert "never arrived" in machine.home().text
+    assert "never arrived" in machine.wait_for_end().text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -1014,7 +1014,7 @@ def test_without_its_key_an_order_waits(tmp_path: Path, doubles: Doubles) -> Non
     elsewhere.engine.ledger.close()
     machine = Machine(home, doubles)
     machine.engine.recover()
-    assert machine.home().images == 3
+    assert machine.wait_for_end().images == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
@@ -1036,7 +1036,7 @@ def test_a_run_that_fails_does_not_take_back_an_order_that_it_has_resumed(
     (found,) = History(machine.engine.ledger).pictures("fox 0")
     assert found.running and found.state == "accepted"
     doubles.finish_batches()
-    end = machine.home()
+    end = machine.wait_for_end()
     assert (end.images, end.failed) == (3, 0) and len(machine.ends) == 1
 
 
@@ -1066,7 +1066,7 @@ def test_the_references_of_an_order_are_freed_as_they_are_written(machine: Machi
     run = machine.engine.run(wanted, machine.engine.plan(ProviderChoice("google"), wanted))
     assert run.done.wait(60) and run.error is None
     assert not any(picture._encoded for picture in pictures)
-    assert machine.home().images == 20
+    assert machine.wait_for_end().images == 20
 
 
 # ------------------------------------------------------------------------------------------------- answers
