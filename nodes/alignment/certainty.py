@@ -109,7 +109,7 @@ class Certainty:
     """How far a movement may be wrong, px at the size of measurement."""
 
     error: float = float("inf")
-    """One in a hundred measurements is farther off than this at the corner where it is largest, in one direction."""
+    """99 % are nearer at the corner where it is largest, in one direction, as far as squares err independently."""
     rest: float = float("inf")
     """What is left of the difference between the pictures, as the movement of each px by itself that would make it.
 

@@ -130,6 +130,12 @@ def test_a_mask_that_does_not_fit_is_refused_with_its_cure(
     assert not bench.asked(tag)
 
 
+@pytest.mark.parametrize("name", ["image_1", "image_2"])
+def test_a_batch_without_frames_is_named(bench: Bench, tag: str, name: str) -> None:
+    ran = edited(bench, tag, name, "torch.zeros(0, 40, 60, 3)")
+    assert f"{name} has no frames" in ran.error and not bench.asked(tag)
+
+
 @pytest.mark.parametrize(
     "shape", ["(1, 1, 48, 63)", "(1, 48, 63)", "(48, 63)", "(1, 49, 63)", "(1, 48, 62)", "(1, 1, 47, 64)"]
 )

@@ -91,6 +91,23 @@ def test_only_the_surroundings_of_the_mask_are_sent_and_only_the_mask_changes(
     assert mask[top : top + height, left : left + width].sum() == mask.sum()
 
 
+def test_a_small_edit_of_a_large_picture_is_drawn_at_the_size_of_the_model(bench: Bench, tag: str) -> None:
+    """Whole, 3000x2000 goes through about 1K and the edit is scaled up; as a region it is made larger than it is needed."""
+    frames, mask = scenes(1, 2000, 3000), boxes_mask(2000, 3000, (1340, 860, 300, 300))
+    (whole,), (part,) = (
+        edit(bench, f"{tag} {name}", frames, mask[None], **{**REGION, "region": name}).info()["images"]
+        for name in ("whole image", "masked region")
+    )
+    sent = [bench.asked(f"{tag} {name}")[0]["references"][0] for name in ("whole image", "masked region")]
+    assert "region" not in whole and (whole["width"], whole["height"]) == (part["width"], part["height"]) == (
+        3000,
+        2000,
+    )
+    left, top, width, height = part["region"]
+    assert left <= 1340 and left + width >= 1640 and top <= 860 and top + height >= 1160 and max(width, height) <= 512
+    assert sent[0]["width"] == 3000 and sent[1]["width"] >= 2 * width
+
+
 def test_what_lies_outside_the_region_is_not_paid_again(bench: Bench, tag: str) -> None:
     frames, mask = scenes(1, 720, 960), boxes_mask(720, 960, (400, 300, 80, 80))
     edit(bench, tag, frames, mask[None], **REGION)
