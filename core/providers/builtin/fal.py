@@ -22,6 +22,7 @@ counts. A web search adds $0.015 and high thinking $0.002 elsewhere.
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model, same
 from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
 
@@ -51,7 +52,7 @@ _MODELS = (
         SIZES,
         edit_model_id="fal-ai/nano-banana-pro/edit",
         options=_PRO,
-        price=Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, "third-party notes on its page", "2026-10-15"),
+        price=Price({"1K": 0.15, "2K": 0.15, "4K": 0.30}, msg("price_source.third_party_notes"), "2026-10-15"),
     ),
     _model(
         "nano-banana-2.1",
@@ -63,10 +64,10 @@ _MODELS = (
         options=(*_PRO, "thinking"),
         price=Price(
             {"1K": 0.04, "2K": 0.059, "4K": 0.134},
-            "fal's guide, 2K from a third party's reading of its page",
+            msg("price_source.fal_guide"),
             "2026-11-27",
             counted={"1K": 0.08, "2K": 0.08},
-            counted_source="a client's bill at 1K, 2026-10-06",
+            counted_source=msg("price_source.client_bill_1k"),
         ),
     ),
     _model(
@@ -78,7 +79,7 @@ _MODELS = (
         ratios=ALL_RATIOS,
         options=(*_PRO, "thinking"),
         option_values=_TWO_LEVELS,
-        price=Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, "its model page", "2026-10-15"),
+        price=Price({"0.5K": 0.06, "1K": 0.08, "2K": 0.12, "4K": 0.16}, msg("price_source.model_page"), "2026-10-15"),
         successor="nano-banana-2.1",
     ),
     _model(
@@ -89,7 +90,7 @@ _MODELS = (
         ratios=ALL_RATIOS,
         options=_LITE,
         option_values=_TWO_LEVELS,
-        price=Price({"1K": 0.042}, "third-party notes on its page", "2026-10-07"),
+        price=Price({"1K": 0.042}, msg("price_source.third_party_notes"), "2026-10-07"),
     ),
     _model(
         "nano-banana",
@@ -99,10 +100,10 @@ _MODELS = (
         options=_FIRST,
         price=Price(
             {"1K": 0.039},
-            "litellm's price map",
+            msg("price_source.litellm_map"),
             "2026-11-27",
             counted={"1K": 0.0398},
-            counted_source="a client's reading of fal's pricing API, 2026-09-29",
+            counted_source=msg("price_source.fal_pricing_api"),
         ),
     ),
 )

@@ -26,6 +26,7 @@ model doesn't think.
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model, same
 from ..spec import (
     ALL_RATIOS,
@@ -43,7 +44,7 @@ from ..spec import (
 
 COMMON: tuple[Option, ...] = ("seed", "safety_tolerance", "with_text", "temperature", "top_p")
 MINIMAL_HIGH: dict[Option, tuple[str, ...]] = {"thinking": ("minimal", "high")}
-_NOTED = ("Google's price page", "2026-10-07")
+_NOTED = (msg("price_source.google_page"), "2026-10-07")
 
 FIELDS = fields(
     # Dots are levels of objects. The dialect wraps what is in `tools`, `safetySettings` and `systemInstruction`.

@@ -15,10 +15,11 @@ temporary, at an address that needs no key: kie's pages on uploads say 24 hours 
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model, same
 from ..spec import ALL_RATIOS, SIZES, BalanceField, Endpoint, Field, Price, ProviderSpec
 
-_SPRING = ("credits listed by a public client in spring 2026", "2026-05-01")
+_SPRING = (msg("price_source.client_credits"), "2026-05-01")
 _PATH = "/api/v1/jobs/createTask"
 _ENDPOINT = Endpoint(
     _PATH,
@@ -76,7 +77,7 @@ PROVIDER = ProviderSpec(
             "nano-banana-2-1",
             SIZES,
             ratios=ALL_RATIOS,
-            price=Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, "measured at 1K, else as listed", "2026-10-08"),
+            price=Price({"1K": 0.02, "2K": 0.03, "4K": 0.045}, msg("price_source.measured_at_1k"), "2026-10-08"),
         ),
         _model(
             "nano-banana-2",

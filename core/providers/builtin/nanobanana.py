@@ -6,6 +6,7 @@ in the JSON of `/generations`. The document says that failed requests don't cons
 (`?async=true`) is from clients of resellers. Where a reseller shows what it has charged isn't known either.
 """
 
+from ...errors.messages import msg
 from ..builder import fields, model
 from ..spec import SIZES, Endpoint, ProviderSpec
 
@@ -14,7 +15,7 @@ _CONSTANTS = {"response_format": "url"}
 
 PROVIDER = ProviderSpec(
     id="nanobanana",
-    label="Nano-Banana API (your reseller)",
+    label=msg("provider_label.nanobanana"),
     rank=60,
     dialect="openai_images",
     base_url="",

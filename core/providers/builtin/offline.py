@@ -6,6 +6,7 @@ is left out in silence. `auto` never chooses it.
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model
 from ..spec import ALL_RATIOS, RESOLUTIONS, RETIRED_PREVIEWS, SIZES, Endpoint, Field, Price, ProviderSpec
 
@@ -44,7 +45,7 @@ _model = partial(
 
 PROVIDER = ProviderSpec(
     id="offline",
-    label="Offline simulation",
+    label=msg("provider_label.offline"),
     dialect="openai_images",
     base_url="",
     auth_header="",

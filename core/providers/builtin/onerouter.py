@@ -10,10 +10,11 @@ of 2026.
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model
 from ..spec import RESOLUTIONS, SIZES, Endpoint, Field, Price, ProviderSpec
 
-_MEASURED = ("measured bill of a client", "2026-05-27")
+_MEASURED = (msg("price_source.client_bill"), "2026-05-27")
 _CONSTANTS = {"output_format": "url"}
 _model = partial(
     model,

@@ -9,6 +9,7 @@ the keys and of the balance are named in public clients of 2026; a page that lis
 
 from functools import partial
 
+from ...errors.messages import msg
 from ..builder import fields, model, same
 from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, BalanceField, Endpoint, Field, Option, Price, ProviderSpec
 
@@ -56,7 +57,7 @@ PROVIDER = ProviderSpec(
             SIZES,
             edit_model_id="google/nano-banana-pro/edit",
             options=_COMMON,
-            price=Price({"1K": 0.15}, "its model page, base price", "2026-04-06"),
+            price=Price({"1K": 0.15}, msg("price_source.model_page_base"), "2026-04-06"),
         ),
         _model(
             "nano-banana-2",
@@ -67,7 +68,7 @@ PROVIDER = ProviderSpec(
             ratios=ALL_RATIOS,
             options=(*_COMMON, "thinking"),
             max_prompt=50_000,
-            price=Price({"1K": 0.08}, "its model page, base price", "2026-10-15"),
+            price=Price({"1K": 0.08}, msg("price_source.model_page_base"), "2026-10-15"),
         ),
     ),
     recommended="nano-banana-2",

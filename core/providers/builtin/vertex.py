@@ -11,10 +11,11 @@ from the tokens a picture that Google Cloud's page of the model gives (747, 1120
 at 2K and 4K are not established here.
 """
 
+from ...errors.messages import msg
 from ..spec import ALL_RATIOS, RESOLUTIONS, SIZES, Endpoint, Field, Option, Price, ProviderSpec
 from .google import COMMON, DRAFTS_FIELD, FIELDS, MINIMAL_HIGH, gemini_model
 
-_NOTED = ("Google Cloud's price page as litellm's price map has it", "2026-11-27")
+_NOTED = (msg("price_source.google_cloud_page"), "2026-11-27")
 _MIME = Field("generationConfig.imageConfig.imageOutputOptions.mimeType", {"png": "image/png", "jpeg": "image/jpeg"})
 _ENDPOINT = Endpoint(
     "/v1/projects/{project}/locations/global/publishers/google/models/{model}:generateContent",

@@ -14,7 +14,7 @@ import pytest
 from pack.core.providers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[3]
-COPIED = ("core", "dev", "docs", "example_providers", "simulator", "tests/doubles", "web")
+COPIED = ("core", "dev", "docs", "example_providers", "simulator", "tests/doubles", "web", "locales")
 PROVIDER = '''"""Acme. Documents: none, it is made up."""
 
 from ..builder import fields, model
