@@ -1,6 +1,6 @@
 /** Builds HTML elements. Text always goes in as text: nothing that a provider or a workflow says becomes markup. */
 import { errorText } from "./server.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 
 /**
  * @template {keyof HTMLElementTagNameMap} K

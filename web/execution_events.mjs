@@ -10,11 +10,11 @@ import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
 import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { hasPicture, showPreviews } from "./result_previews.mjs";
 import { rememberSizes } from "./true_sizes.mjs";
 import { t } from "./i18n.mjs";
-import { learnMessages, localized, localizedText } from "./messages.mjs";
+import { learnMessages, localized, localizedText } from "./server_messages.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
 

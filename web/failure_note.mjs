@@ -76,6 +76,7 @@ function actionsOf(node, { failed, kind, asked, reread, settled }) {
         ids: doubtful.map((each) => String(each.id)),
         provider: doubtful[0]?.provider ?? asked,
         usd: sumOf(doubtful) || null,
+        hasAnswer: doubtful.some((each) => each.answer),
         payAgain: runOnly,
         withdrawn: () => settled(t("unresolved.withdrawn")),
       }),

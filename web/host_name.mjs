@@ -3,7 +3,7 @@ import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { ask, errorText } from "./server.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** Where this tab keeps that the dialog was closed: it then comes by its button in Settings only. */

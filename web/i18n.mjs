@@ -1,6 +1,6 @@
 /** The texts of the pages, in the language that the frontend is set to. They are in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
-import { loadCatalogue } from "./messages.mjs";
+import { loadCatalogue } from "./server_messages.mjs";
 
 /** @type {Record<string, string>} */
 let english = {};
@@ -10,12 +10,26 @@ let chosen = {};
 const LANGUAGES = ["zh"];
 /** The language that is shown where it isn't English; else the browser says how moments are written. @type {string | undefined} */
 let language;
+/** The frontend's language that the texts were loaded for. */
+let shownFor = "";
 
 /** Loads the texts; until then, and where one is missing, English is shown. */
 export async function loadMessages() {
   const wanted = String(app.extensionManager.setting.get("Comfy.Locale") ?? "en");
+  shownFor = wanted;
   language = LANGUAGES.find((each) => each === wanted);
   [english, chosen] = await Promise.all([read("en"), language ? read(language) : {}, loadCatalogue(language)]);
+}
+
+/** @param {(text: string) => void} say Called with a text in the new language once another one is chosen: what is shown stays as it is. */
+export function followLanguage(say) {
+  const changes = /** @type {EventTarget | undefined} */ (/** @type {any} */ (app).ui?.settings);
+  changes?.addEventListener?.("Comfy.Locale.change", async (event) => {
+    const wanted = String(/** @type {CustomEvent} */ (event).detail.value);
+    if (wanted === shownFor) return;
+    const texts = await read(LANGUAGES.includes(wanted) ? wanted : "en");
+    say(texts["language.reload"] ?? t("language.reload"));
+  });
 }
 
 /** Whether something other than English is shown. */

@@ -1,7 +1,7 @@
 /** Says which node ids another pack has, too: the host runs the class that was loaded last, without a word. */
 import { app } from "/scripts/app.js";
 import { ask } from "./server.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** @typedef {{ node: string, pack: string, taken: boolean }} Conflict `taken`: the host runs the other pack's node. */

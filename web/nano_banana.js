@@ -28,7 +28,8 @@ import { showIdConflicts } from "./id_conflicts.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { keepSockets } from "./sockets.mjs";
 import { queueNewVariation } from "./variation.mjs";
-import { loadMessages, t } from "./i18n.mjs";
+import { toast } from "./toast.mjs";
+import { followLanguage, loadMessages, t } from "./i18n.mjs";
 
 /** @param {Comfy.Node} node */
 function scheduleEstimatesOnChange(node) {
@@ -124,6 +125,7 @@ app.registerExtension({
     followDraftSetting();
     askBeforeRuns();
     addPreviewsBeforeRuns();
+    followLanguage((text) => toast("info", "Nano Banana", text));
     checkLoadedPrompts();
     providerStore.onChange(scheduleEstimates);
     api.addEventListener("graphChanged", scheduleEstimates);

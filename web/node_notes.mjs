@@ -140,7 +140,7 @@ function keyNote(node, provider, profile) {
     return { text: t(text, facts), tone: "warn", actions: problemActions(node, key.tested.verdict === "refused" ? "key" : "credit") };
   }
   if (key?.state === "environment") return { text: t("config.environment", { variable: key.source }), tone: "plain" };
-  if (key?.state === "stored") return { text: t("config.stored", { profile }), tone: "plain" };
+  if (key?.state === "stored") return { text: t("config.stored", { profile: profile === "default" ? t("keys.default") : profile }), tone: "plain" };
   const text = t(profile === "default" ? "config.no_key" : "config.no_profile", { provider: provider.label, profile });
   return { text, tone: "plain", actions: firstActions(node) };
 }

@@ -5,7 +5,7 @@
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { asOneUndoStep, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** @typedef {import("./graph.mjs").Graph} Graph */

@@ -8,7 +8,7 @@ import { freePlaceBeside } from "./free_place.mjs";
 import { asOneUndoStep, hasLink, isImageNode, linkOf } from "./graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
 import { showLastPreviews } from "./result_previews.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** @typedef {any} Node A node of the host, whose inside its types don't describe. */

@@ -3,7 +3,7 @@ import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, setWidget, widgetOf } from "./graph.mjs";
 import { configRoom } from "./provider_choice.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** The model of each of the host's nodes, by our names; what is chosen in the node decides where it has several. */

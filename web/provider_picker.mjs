@@ -59,7 +59,7 @@ function autoRow({ node, estimate, auto, close }) {
   return el(
     "tr",
     { class: auto ? "nb-chosen" : "" },
-    el("td", {}, "auto"),
+    el("td", {}, t("picker.auto_name")),
     el("td", { colspan: "4", class: "nb-quiet" }, auto && estimate.label ? t("picker.auto_now", { provider: estimate.label }) : t("picker.auto")),
     el("td", { class: "nb-pick" }, auto ? t("prices.chosen") : button(t("prices.use"), () => choose(node, "auto", undefined, close), { "aria-label": t("picker.use", { provider: "auto" }) })),
   );

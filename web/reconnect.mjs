@@ -2,7 +2,7 @@
 import { api } from "/scripts/api.js";
 import { providerStore } from "./provider_store.mjs";
 import { ask, onServerEvent } from "./server.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
 /** Where this browser keeps the time of the recovery that it last showed. */

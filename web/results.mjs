@@ -3,7 +3,7 @@ import { t } from "./i18n.mjs";
 import { followDrops } from "./results/drag.mjs";
 import { Gallery } from "./results/gallery.mjs";
 import { ask } from "./server.mjs";
-import { toast } from "./toasting.mjs";
+import { toast } from "./toast.mjs";
 
 /** @type {Gallery | null} */
 let shown = null;

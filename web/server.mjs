@@ -1,7 +1,7 @@
 /** The pack's routes. Every failure is an `ApiError` with a text for a person. */
 import { api } from "/scripts/api.js";
 import { t } from "./i18n.mjs";
-import { localized, translatesMessages } from "./messages.mjs";
+import { localized, translatesMessages } from "./server_messages.mjs";
 
 /**
  * @typedef {{ name: string, generate: Capabilities | null, edit: Capabilities | null, family: string, recommended: boolean,

@@ -3,7 +3,7 @@ import { confirmDialog } from "./dialog.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { agreedPart } from "./results/pay_again.mjs";
 import { ask } from "./server.mjs";
-import { money, t } from "./i18n.mjs";
+import { money, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./dom.mjs").Action} Action */
 
@@ -16,10 +16,11 @@ import { money, t } from "./i18n.mjs";
  * @param {(part: import("./results/pay_again.mjs").Part) => unknown} facts.payAgain Runs the part of their workflow that they need;
  *   called once the server knows of the agreement.
  * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
+ * @param {boolean} [facts.hasAnswer] Its answer is kept, and can be read again.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
  * @returns {Action[]}
  */
-export function unresolvedActions({ ids, provider, usd, payAgain, askedAgain = false, withdrawn }) {
+export function unresolvedActions({ ids, provider, usd, payAgain, askedAgain = false, hasAnswer = false, withdrawn }) {
   const page = providerStore.provider(provider);
   const again = {
     text: t("unresolved.pay_again", { usd: money(usd) }),
@@ -38,7 +39,8 @@ export function unresolvedActions({ ids, provider, usd, payAgain, askedAgain = f
       text: t("unresolved.withdraw"),
       title: t("unresolved.withdraw_title"),
       work: async () => {
-        if (!(await confirmDialog(t("unresolved.withdraw_sure"), t("unresolved.withdraw")))) return;
+        const question = sentences(t("unresolved.withdraw_sure"), hasAnswer ? t("unresolved.answer_stays") : "");
+        if (!(await confirmDialog(question, t("unresolved.withdraw")))) return;
         await ask("/results/withdraw", { method: "POST", body: { ids } });
         await withdrawn();
       },

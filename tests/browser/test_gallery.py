@@ -225,14 +225,19 @@ def test_favourites_are_kept_on_the_server(canvas: Callable[..., Any], bench: Be
 
 
 def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], bench: Bench) -> None:
-    """With the mouse from the tiles, with the keyboard in the comparison."""
+    """The button of the panel, then a click on each; with the keyboard in the comparison. Its labels say what differs."""
     page = canvas()
-    made(bench, *(f"skimmer {n}" for n in (1, 2, 3)))
+    for n in (1, 2, 3):
+        made(bench, f"skimmer {n}", seed=n)
     tiles = open_grid(page, "skimmer")
     expect(tiles).to_have_count(3)
+    before = tiles.first.bounding_box()
+    page.page.get_by_role("button", name="Compare two pictures").click()
+    expect(page.page.locator(".nb-chosen-pictures")).to_contain_text("Choose two pictures to compare.")
+    expect(tiles.nth(1).locator(".nb-choose")).to_have_css("opacity", "1")
     for index in (0, 2):
-        tiles.nth(index).hover()
-        tiles.nth(index).locator(".nb-choose").click()
+        tiles.nth(index).locator("a").click()
+    assert tiles.first.bounding_box() == before, "the list stays where it is"
     page.shoot("chosen")
     page.page.get_by_role("button", name="Compare", exact=True).click()
     dialog = page.page.get_by_role("dialog", name="Compare two pictures")
@@ -247,10 +252,15 @@ def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], ben
     for _ in range(30):
         page.page.keyboard.press("ArrowRight")
     expect(images.first).to_have_css("clip-path", "inset(0px 70% 0px 0px)")
+    for place, seed in (("left", 3), ("right", 1)):
+        expect(dialog.locator(f".nb-label-{place}")).to_have_text(f"seed {seed}")
     page.shoot("compare")
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert page.page.evaluate(FOCUSED).endswith("skimmer 1")
+    page.page.get_by_role("button", name="Done").click()
+    tiles.first.locator("a").click()
+    expect(page.page.locator("dialog.nb-viewer h2")).to_have_text("Picture 1 of 3")
     assert page.complaints == []
 
 
@@ -427,7 +437,9 @@ def test_the_viewer_says_what_a_picture_was_made_from(canvas: Callable[..., Any]
                 aspect_ratio="16:9",
                 images__image_1=["load", 0],
                 images__image_2=["make", 0],
+                mask=["mask", 0],
             ),
+            "mask": node("ImageToMask", image=["load", 0], channel="red"),
             "show": node("PreviewImage", images=["edit", 0]),
         }
     )
@@ -439,6 +451,7 @@ def test_the_viewer_says_what_a_picture_was_made_from(canvas: Callable[..., Any]
     expect(origin).to_contain_text("image_1 · example.png")
     expect(origin).to_contain_text("image_2 · picture of the prompt: godwit, first")
     expect(origin).to_contain_text("16:9")
+    expect(origin).to_contain_text("as the provider sent it")
     expect(origin.locator("img").first).to_have_js_property("complete", True)
     assert origin.locator("img").first.evaluate("(image) => image.naturalWidth") > 0
     page.shoot("origin")

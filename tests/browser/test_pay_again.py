@@ -123,6 +123,7 @@ def test_a_charge_that_was_none_leaves_the_sums(canvas: Callable[..., Any], host
     forget.press("Enter")
     dialog = page.page.get_by_role("alertdialog")
     expect(dialog).to_contain_text("Look at the provider's usage page first")
+    expect(dialog).not_to_contain_text("Read again")  # no answer came
     page.page.keyboard.press("Escape")
     expect(forget).to_be_focused()
     forget.press("Enter")

@@ -114,11 +114,15 @@ def test_providers_with_a_key_come_first_and_the_balance_is_shown(
 
 
 def test_replacing_a_key_can_be_thought_over(settings: Any, bare_host: Host) -> None:
-    """Cancel leaves the stored key as it is, and the focus where one was."""
+    """From a node: it says that a key is stored. Cancel leaves that as it is, and the focus where one was."""
     send_json(bare_host, "/keys/runflow/default", {"key": CANARY})
     settings.open()
-    settings.command("NanoBanana.Settings")
+    settings.load(text_to_image("runflow"))
+    settings.page.get_by_role("button", name="Keys and settings").click()
     card = provider_card(settings, "runflow")
+    expect(card.get_by_role("button", name="Replace key")).to_be_focused()
+    expect(card.get_by_text("key stored")).to_be_visible()
+    settings.shoot("key-is-stored")
     card.get_by_role("button", name="Replace key").click()
     settings.page.get_by_label("Key for Runflow").fill("half a ke")
     card.get_by_role("button", name="Cancel").click()

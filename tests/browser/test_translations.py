@@ -137,6 +137,15 @@ def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: 
     assert page.complaints == []
 
 
+def test_another_language_asks_for_a_reload(canvas: Callable[..., Any]) -> None:
+    """The frontend changes its own words at once; the pack's are read when the page is loaded."""
+    page = canvas()
+    page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Locale', 'zh')")
+    expect(page.page.locator(".p-toast-message").filter(has_text=TEXTS["language.reload"])).to_be_visible()
+    page.shoot("language")
+    assert page.complaints == []
+
+
 def test_help_is_shown_in_chinese(canvas: Callable[..., Any]) -> None:
     page = canvas(locale="zh")
     new_nodes(page)

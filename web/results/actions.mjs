@@ -3,7 +3,7 @@ import { actionButton, button } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { copyText } from "../clipboard.mjs";
 import { ask, pictureUrl } from "../server.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
 import { goOnFrom, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
@@ -70,6 +70,7 @@ function inDoubt(result, handlers) {
       await runOnly(part);
     },
     askedAgain: result.asked_again,
+    hasAnswer: Boolean(result.answer),
     withdrawn: () => handlers.changed(result.id),
   });
   return actions.map(actionButton);

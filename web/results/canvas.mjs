@@ -4,7 +4,7 @@ import { freePlaceBeside, freePlaceInView } from "../free_place.mjs";
 import { asOneUndoStep, CONVERSATION, hasLink, isImageNode, isOurs, openGraph, setWidget, valueOf } from "../graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "../load_image.mjs";
 import { isReference } from "../sockets.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { ask } from "../server.mjs";
 import { t, when } from "../i18n.mjs";
 

@@ -1,7 +1,8 @@
-/** The pictures that are chosen to be compared, and the line that says so. */
-import { button, el } from "../dom.mjs";
+/** Choosing two pictures to compare: the button that begins it, the ticks on the pictures, and the line that says how far it is. */
+import { button, el, icon } from "../dom.mjs";
 import { t } from "../i18n.mjs";
 import { openCompare } from "./compare.mjs";
+import { actionName } from "./facts.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
@@ -10,11 +11,16 @@ export class Choice {
   constructor(changed, closed) {
     this.changed = changed;
     this.closed = closed;
+    /** Whether a click on a picture chooses it. */
+    this.isActive = false;
     /** @type {Result[]} The older choice first. */
     this.results = [];
     this.text = el("span", { role: "status" });
     this.open = button(t("results.compare"), () => this.compare(), { class: "nb-main" });
-    this.root = el("div", { class: "nb-row nb-chosen-pictures", hidden: true }, this.text, this.open, button(t("results.choose_none"), () => this.set([])));
+    this.root = el("div", { class: "nb-row nb-chosen-pictures", hidden: true }, this.text, this.open, button(t("results.choose_end"), () => this.end()));
+    const name = t("compare.title");
+    this.opener = button("", () => (this.isActive ? this.end() : this.set([])), { class: "nb-icon", "aria-label": name, title: name, "aria-pressed": "false" });
+    this.opener.append(icon("pi-check-square"));
   }
 
   /** @param {string} id */
@@ -29,10 +35,22 @@ export class Choice {
 
   /** @param {Result[]} results */
   set(results) {
+    this.isActive = true;
     this.results = results;
-    this.root.hidden = !results.length;
-    this.text.textContent = t(results.length === 2 ? "results.chosen_two" : "results.chosen_one");
+    this.text.textContent = t(["results.chosen_none", "results.chosen_one", "results.chosen_two"][results.length] ?? "");
     this.open.disabled = results.length !== 2;
+    this.show();
+  }
+
+  end() {
+    this.isActive = false;
+    this.results = [];
+    this.show();
+  }
+
+  show() {
+    this.root.hidden = !this.isActive;
+    this.opener.setAttribute("aria-pressed", String(this.isActive));
     this.changed();
   }
 
@@ -40,4 +58,11 @@ export class Choice {
     const [left, right] = this.results;
     if (left && right) openCompare(left, right, this.closed);
   }
+}
+
+/** Marks a picture as one of the two that are compared. @param {Result} result @param {() => void} choose */
+export function chooseButton(result, choose) {
+  const name = t("results.choose");
+  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": actionName(name, result), title: name, tabindex: "-1" };
+  return el("button", { ...facts, onclick: choose }, icon("pi-check"));
 }

@@ -1,7 +1,7 @@
 /** Drags a result onto the canvas: onto an edit as a reference, onto a Load Image node as its picture, else as a new node. */
 import { app } from "/scripts/app.js";
 import { pictureUrl, errorText } from "../server.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { t } from "../i18n.mjs";
 import { fileName } from "./facts.mjs";
 import { insertPicture, isEdit, nodeAt, showInLoadImage, useAsReference } from "./canvas.mjs";

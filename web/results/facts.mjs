@@ -1,6 +1,6 @@
 /** What is said about a result: its state, its price, its names. */
 import { money, sentences, t, when } from "../i18n.mjs";
-import { localizedText } from "../messages.mjs";
+import { localizedText } from "../server_messages.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 

@@ -3,7 +3,7 @@ import { button, el, icon, stopKeyPropagation } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { VirtualList } from "../virtual_list.mjs";
 import { menu } from "../menu.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { ask, errorText } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { actionsOf } from "./actions.mjs";
@@ -55,7 +55,7 @@ export class Gallery {
     this.search = el("input", { type: "search", placeholder: t("results.search"), "aria-label": t("results.search") });
     this.search.addEventListener("input", () => this.debounce("narrow", () => this.narrow()));
     this.filters = new Filters(() => this.narrow());
-    this.choice = new Choice(() => this.list.show(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
+    this.choice = new Choice(() => this.choiceChanged(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
     this.spent = new SpentToday();
     this.empty = el("p", { class: "nb-quiet nb-empty" });
     this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
@@ -79,13 +79,14 @@ export class Gallery {
           this.search,
           this.filters.favourites,
           this.filters.opener,
+          this.choice.opener,
           el("div", { class: "nb-views", role: "group", "aria-label": t("results.view") }, ...this.viewButtons),
           this.menu(),
         ),
         this.filters.root,
-        this.choice.root,
         this.empty,
         this.list.root,
+        this.choice.root,
       ),
     );
   }
@@ -165,6 +166,11 @@ export class Gallery {
     this.viewer?.refresh();
   }
 
+  choiceChanged() {
+    this.list.root.classList.toggle("nb-choosing", this.choice.isActive);
+    this.list.show();
+  }
+
   pictures() {
     return this.pages.items.filter((each) => each.picture);
   }
@@ -200,7 +206,7 @@ export class Gallery {
   drawItem(item) {
     if (isFold(item)) return foldLine(item, () => this.toggleFold(item));
     const handlers = {
-      open: () => this.open(item.id),
+      open: () => (this.choice.isActive ? this.choice.toggle(item) : this.open(item.id)),
       choose: () => this.choice.toggle(item),
       toggleFavourite: () => this.toggleFavourite(item),
     };

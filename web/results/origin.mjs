@@ -25,9 +25,14 @@ export function originOf({ options = {}, references = [] }, known, open) {
     references.length ? el("h3", {}, t("origin.title")) : null,
     ...references.map((each) => referenceOf(each, known, open)),
     values.length ? el("h3", {}, t("origin.options")) : null,
-    values.length ? factList(values.map(([name, value]) => [name, String(value)])) : null,
+    values.length ? factList(values.map(([name, value]) => [optionName(name), String(value)])) : null,
+    // The store has what the provider sent; the node puts it together with what is outside of the mask.
+    references.some((each) => each.input === "mask") ? el("p", { class: "nb-quiet" }, t("origin.masked")) : null,
   );
 }
+
+/** How an option is called on the node. @param {string} name */
+export const optionName = (name) => t(`option.${name}`);
 
 /** @param {Reference} reference @param {(id: string) => boolean} known @param {(id: string) => void} open */
 function referenceOf({ input, sources, through }, known, open) {

@@ -1,7 +1,7 @@
 /** Asks for one picture again: only the node that makes it and what feeds it run, whatever else its workflow has. */
 import { confirmDialog } from "../dialog.mjs";
 import { queueRecorded } from "../run_signature.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { ask } from "../server.mjs";
 import { money, t } from "../i18n.mjs";
 

@@ -2,7 +2,8 @@
 import { el } from "../dom.mjs";
 import { pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
-import { localizedText } from "../messages.mjs";
+import { localizedText } from "../server_messages.mjs";
+import { chooseButton } from "./choice.mjs";
 import { makeDraggable } from "./drag.mjs";
 import { star } from "./star.mjs";
 import { costLine, costMeaning, modelLine, moneyMayBeLost, openName, stateOf } from "./facts.mjs";
@@ -18,15 +19,16 @@ const line = (text, meaning = "") => el("p", { class: "nb-quiet nb-line", title:
 
 /**
  * @param {Result} result @param {HTMLElement[]} buttons
- * @param {{ open: () => void, toggleFavourite: () => unknown }} handlers
+ * @param {{ open: () => void, choose: () => void, toggleFavourite: () => unknown }} handlers
  */
-export function resultRow(result, buttons, { open, toggleFavourite }) {
+export function resultRow(result, buttons, { open, choose, toggleFavourite }) {
   const [state, tone] = stateOf(result);
   return el(
     "article",
     { class: "nb-result", "data-tone": tone, "data-id": result.id },
     thumbnail(result, open),
     result.picture ? star(result, toggleFavourite) : null,
+    result.picture ? chooseButton(result, choose) : null,
     el(
       "div",
       { class: "nb-result-facts" },

@@ -1,9 +1,9 @@
 /** A picture of the grid. */
-import { el, icon } from "../dom.mjs";
-import { actionName, costOf, shortModel, stateOf } from "./facts.mjs";
+import { el } from "../dom.mjs";
+import { chooseButton } from "./choice.mjs";
+import { costOf, shortModel, stateOf } from "./facts.mjs";
 import { thumbnail } from "./row.mjs";
 import { star } from "./star.mjs";
-import { t } from "../i18n.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
@@ -34,11 +34,4 @@ export function tile(result, { open, choose, toggleFavourite }) {
       !state && cost && el("span", {}, ` · ${cost}`),
     ),
   );
-}
-
-/** Marks a picture as one of the two that are compared. @param {Result} result @param {() => void} choose */
-function chooseButton(result, choose) {
-  const name = t("results.choose");
-  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": actionName(name, result), title: name, tabindex: "-1" };
-  return el("button", { ...facts, onclick: choose }, icon("pi-check"));
 }

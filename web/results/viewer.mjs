@@ -36,7 +36,7 @@ export class Viewer {
     this.next = button("›", () => this.go(1), { class: "nb-next", "aria-label": t("viewer.next"), title: t("viewer.next") });
     this.dialog = openDialog("", { class: "nb-viewer", onclose: () => this.album.closed(this.id) });
     this.dialog.body.append(
-      el("div", { class: "nb-viewer-picture" }, this.stage.root, this.previous, this.next, this.zoomButtons()),
+      el("div", { class: "nb-viewer-picture" }, el("div", { class: "nb-viewer-stage" }, this.stage.root, this.previous, this.next), this.zoomButtons()),
       el("aside", { class: "nb-viewer-side" }, this.actions, this.facts, this.origin),
     );
     this.dialog.root.addEventListener("keydown", (event) => this.key(event));
@@ -78,7 +78,8 @@ export class Viewer {
   }
 
   stageChanged() {
-    this.scale.textContent = `${Math.round(this.stage.scale * 100)} %`;
+    // Until the picture is here its small copy is shown, blurred.
+    this.scale.textContent = this.stage.size[0] ? `${Math.round(this.stage.scale * 100)} %` : "…";
     const drawn = `${this.id} ${this.stage.size}`;
     if (drawn === this.drawn) return; // each move of the picture comes here
     const result = this.album.pictures()[this.index];

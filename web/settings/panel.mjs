@@ -4,7 +4,7 @@ import { openDialog } from "../dialog.mjs";
 import { showHostDialog } from "../host_name.mjs";
 import { providerStore } from "../provider_store.mjs";
 import { ApiError, ask, errorText } from "../server.mjs";
-import { toast } from "../toasting.mjs";
+import { toast } from "../toast.mjs";
 import { t } from "../i18n.mjs";
 import { permissionsSection } from "./permissions.mjs";
 import { providersSection } from "./providers.mjs";
@@ -72,8 +72,8 @@ export function settingsPanel(provider, setting) {
       if (body) body.scrollTop = scrolled;
       restoreFocus();
       if (wanted || looked) {
-        const place = wanted ? `[data-provider="${CSS.escape(wanted)}"] input` : `#nb-setting-${looked}`;
-        /** @type {HTMLInputElement | null} */
+        const place = wanted ? `[data-provider="${CSS.escape(wanted)}"] .nb-key :is(input, button)` : `#nb-setting-${looked}`;
+        /** @type {HTMLElement | null} */
         const entry = root.querySelector(place);
         entry?.scrollIntoView({ block: "center" });
         entry?.focus();

@@ -168,7 +168,7 @@ function keyRow(shared, provider, key, opened) {
         ? button(
             t("keys.delete"),
             async () => {
-              if (!(await confirmDialog(t("keys.delete_sure", { label: provider.label, profile: key.profile }), t("keys.delete")))) return;
+              if (!(await confirmDialog(t("keys.delete_sure", { label: provider.label, profile: name || t("keys.default") }), t("keys.delete")))) return;
               await ask(path, { method: "DELETE" });
               await shared.redraw();
             },
@@ -181,7 +181,7 @@ function keyRow(shared, provider, key, opened) {
     el("div", { class: "nb-row" }, name ? el("span", { class: "nb-chip" }, name) : null, balanceChip(key.balance), el("span", { class: "nb-quiet" }, source), actions),
     statusLine,
   );
-  if (opened && key.state !== "environment") enter();
+  if (opened && (key.state === "none" || refused)) enter();
   return box;
 }
 

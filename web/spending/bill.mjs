@@ -12,6 +12,7 @@ export function billForm(rows, label) {
   const paid = rows.filter((row) => row.usd > 0);
   const months = [...new Set(paid.map((row) => row.day.slice(0, 7)))].sort().reverse();
   const providers = [...new Set(paid.map((row) => row.provider))].sort();
+  if (!paid.length) return el("p", { class: "nb-quiet" }, t("bill.nothing_spent"));
   const answer = el("p", { class: "nb-sum", role: "status" });
   const provider = choice("bill.provider", providers.map((each) => [each, label(each)]));
   const month = choice("bill.month", months.map((each) => [each, each]));
@@ -25,7 +26,7 @@ export function billForm(rows, label) {
   for (const each of [provider, month, amount]) each.addEventListener("input", show);
   return el(
     "fieldset",
-    { class: "nb-bill", disabled: !paid.length },
+    { class: "nb-bill" },
     el("legend", {}, t("bill.title")),
     el("div", { class: "nb-row" }, provider, month, el("label", { class: "nb-inline" }, "$", amount)),
     answer,
