@@ -146,7 +146,12 @@ class CallSteps:
             self._ownership.notify_waiters()
             self._eviction.add(size)
 
-        self._results.share_then(uid, name, lambda: self._backlog.write(write, written))
+        try:
+            self._results.share_then(uid, name, lambda: self._backlog.write(write, written))
+        except OSError as error:
+            raise ledger_failed(
+                msg("call_steps.folder_not_readable", folder=self._results.folder, error=error.strerror or error)
+            ) from None
 
     def keep_unreadable(self, fingerprint: str, data: bytes) -> Path | None:
         """See `Journal.keep_unreadable`."""

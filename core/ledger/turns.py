@@ -84,6 +84,8 @@ class Turns:
         self._results, self._limit = results, limit
         self._lock = threading.Lock()
         self._total: int | None = None
+        self._in_bucket: set[str] = set()
+        """What was sent along and is known to be kept: to ask a bucket each time takes long."""
         results.before_turn_is_deleted = self._drop_references
 
     def write(self, name: str, uid: str, data: bytes) -> None:
@@ -127,13 +129,17 @@ class Turns:
         with self._lock:  # calls of one run send the same pictures
             for digest, sent in zip(digests, files, strict=True):
                 self._store.put_soon(_marker(digest, uid), b"")
+                if digest in self._in_bucket:
+                    continue
                 found = self._reference(digest)
                 if found is not None:
                     self._store.touch(found)
-                    continue
-                key = f"{_reference_key(digest)}.{EXTENSION.get(sent.format, sent.format)}"
-                self._store.put_soon(key, sent.data, sync=True)
-                self._count(len(sent.data))
+                else:
+                    key = f"{_reference_key(digest)}.{EXTENSION.get(sent.format, sent.format)}"
+                    self._store.put_soon(key, sent.data, sync=True)
+                    self._count(len(sent.data))
+                if not self._store.may_vanish:
+                    self._in_bucket.add(digest)
 
     def marks(self) -> list[Path]:
         """The files that say which pictures were sent for which: `<digest>.<uid>.used`."""
@@ -163,6 +169,7 @@ class Turns:
         with self._lock:
             found = self._reference(digest)
             if found is not None:
+                self._in_bucket.discard(digest)
                 self._store.delete([found])
 
     def _drop_references(self, key: str) -> None:
@@ -173,6 +180,8 @@ class Turns:
             with self._lock:
                 found = self._files_of(reference.digest)
                 used_by_others = any(each.endswith(_USED) for each in found if each != _marker(reference.digest, uid))
+                if not used_by_others:
+                    self._in_bucket.discard(reference.digest)
                 self._store.delete([_marker(reference.digest, uid)] if used_by_others else found)
 
     def _files_of(self, digest: str) -> list[str]:

@@ -182,12 +182,19 @@ class BucketCache(ResultsStore):
                 file.unlink(missing_ok=True)
 
     def _share_late(self, file: Path, key: str, then: Callable[[], object]) -> None:
-        self.share(file, key)
         try:
+            self.share(file, key)
             then()
-        finally:
-            with self._counting:
-                self._waiting -= 1
+        except ResultsAway:
+            raise
+        except BaseException:
+            self._count_down()
+            raise
+        self._count_down()
+
+    def _count_down(self) -> None:
+        with self._counting:
+            self._waiting -= 1
 
 
 def _is_damaged(key: str, data: bytes) -> bool:

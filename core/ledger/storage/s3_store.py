@@ -32,6 +32,7 @@ _REFUSE_SECONDS = 2.0
 _QUICK_SECONDS, _LONG_SECONDS = 10, 60
 """How long a request may take: one about a file, and one that moves a file."""
 _CONNECT_SECONDS = 3
+_HEADS_AT_ONCE = 32
 _RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=8), "backoff": {"max_backoff": timedelta(seconds=1)}}
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_CREDENTIALS = ("169.254.169.254", "MissingAccessKeyId", "MissingSecretAccessKey", "Missing SecretAccessKey")
@@ -49,13 +50,12 @@ class S3Store(ObjectStore):
         self._failed_at, self._failure = float("-inf"), ""
 
     def check(self) -> None:
-        if time.monotonic() < self._answered + _CHECK_SECONDS:
+        if self._has_written and time.monotonic() < self._answered + _CHECK_SECONDS:
             return
-        if not self._has_written:  # who may only read would find out after the picture is paid
+        # Who may only read would find out after the picture is paid. A bucket that is gone looks like an empty one.
+        if not self._has_written or not self.exists(_CHECK_KEY):
             self.put(_CHECK_KEY, b"")
             self._has_written = True
-        else:
-            self.get(_CHECK_KEY, 1)
 
     def put(self, key: str, data: bytes) -> None:
         self._ask(lambda obstore, quick, long: obstore.put(long, key, data, use_multipart=False))
@@ -82,7 +82,13 @@ class S3Store(ObjectStore):
             return {key for key in wanted if self.exists(key)}
 
         async def heads(obstore: Any, quick: Any) -> list[Any]:
-            return await asyncio.gather(*(obstore.head_async(quick, key) for key in wanted), return_exceptions=True)
+            limit = asyncio.Semaphore(_HEADS_AT_ONCE)
+
+            async def head(key: str) -> Any:
+                async with limit:
+                    return await obstore.head_async(quick, key)
+
+            return await asyncio.gather(*map(head, wanted), return_exceptions=True)
 
         def ask(obstore: Any, quick: Any, long: Any) -> set[str]:
             found = asyncio.run(heads(obstore, quick))

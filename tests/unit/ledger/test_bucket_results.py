@@ -192,6 +192,19 @@ def test_nothing_is_reserved_while_the_bucket_is_away(farm: Farm) -> None:
     until(lambda: _reserves(journal, "v1:b"), "it is reserved when the bucket is back")
 
 
+def test_nothing_is_reserved_with_a_key_that_may_only_read(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has just read something."""
+    journal = farm.machine("a")
+
+    def put(key: str, data: bytes) -> None:
+        raise ResultsAway("access was denied")
+
+    monkeypatch.setattr(bucket_of(journal), "put", put)
+    assert not journal.results.has(name_of(png(1)), "0" * 32)
+    with pytest.raises(ResultsAway):
+        claim_one(journal)
+
+
 def _reserves(journal: Journal, name: str) -> bool:
     try:
         return claim_one(journal, name) == "reserved"
