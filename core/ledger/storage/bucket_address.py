@@ -55,7 +55,9 @@ class BucketAddress:
                 msg("bucket_address.not_an_address"), cure=msg("bucket_address.how_to_write", example=EXAMPLE)
             )
         given = {name: environ.get(name, "").strip() for name in _OPTIONS}
-        endpoint = (environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or "").strip()
+        endpoint = (environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or "").strip().rstrip("/")
+        if endpoint and not _is_base_url(endpoint):  # obstore would end the thread
+            raise LedgerFailed(msg("bucket_address.not_an_endpoint"), cure=msg("bucket_address.how_endpoint_begins"))
         return cls(bucket, prefix, endpoint, {name.lower(): value for name, value in given.items() if value})
 
     @property
@@ -78,3 +80,11 @@ class BucketAddress:
     def id(self) -> str:
         """A name for the cache of this bucket on this machine."""
         return hashlib.sha256(f"{self.endpoint}\n{self.place}".encode()).hexdigest()[:16]
+
+
+def _is_base_url(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and not parts.query
+    except ValueError:
+        return False

@@ -13,8 +13,10 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from ...errors import LedgerFailed, ResultsAway
@@ -31,12 +33,23 @@ _REFUSE_SECONDS = 2.0
 """For so long after a failure nothing else asks the bucket."""
 _QUICK_SECONDS, _LONG_SECONDS = 10, 60
 """How long a request may take: one about a file, and one that moves a file."""
+_SMALL_BYTES = 1 << 20
 _CONNECT_SECONDS = 3
-_HEADS_AT_ONCE = 32
+_AT_ONCE = 32
+"""Requests in parallel."""
 _RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=8), "backoff": {"max_backoff": timedelta(seconds=1)}}
+_PANIC = "PanicException"
+"""What obstore raises after a bug of its own; it is no Exception, and would end the thread.
+https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html"""
+_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+"""What a file of ours may be called. Others may be able to write objects, and a cache makes a path of each name: on Windows
+with a backslash, too."""
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_CREDENTIALS = ("169.254.169.254", "MissingAccessKeyId", "MissingSecretAccessKey", "Missing SecretAccessKey")
 """Where there are none, obstore asks the machine that a cloud's worker gets them from."""
+
+_OTHER_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "incorrectly configured region")
+"""https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and obstore's words for a redirect to nowhere."""
 
 
 class S3Store(ObjectStore):
@@ -58,7 +71,14 @@ class S3Store(ObjectStore):
             self._has_written = True
 
     def put(self, key: str, data: bytes) -> None:
-        self._ask(lambda obstore, quick, long: obstore.put(long, key, data, use_multipart=False))
+        def put(obstore: Any, quick: Any, long: Any) -> None:
+            # A small file may be written while others wait for the journal or for the lock of the cache.
+            obstore.put(quick if len(data) < _SMALL_BYTES else long, key, data, use_multipart=False)
+
+        try:
+            self._ask(put)
+        except FileNotFoundError:
+            raise self._failed(msg("s3_store.answered_with_status", status=404)) from None
 
     def get(self, key: str, most: int) -> bytes:
         def get(obstore: Any, quick: Any, long: Any) -> bytes:
@@ -81,17 +101,8 @@ class S3Store(ObjectStore):
         if len(wanted) < 2:
             return {key for key in wanted if self.exists(key)}
 
-        async def heads(obstore: Any, quick: Any) -> list[Any]:
-            limit = asyncio.Semaphore(_HEADS_AT_ONCE)
-
-            async def head(key: str) -> Any:
-                async with limit:
-                    return await obstore.head_async(quick, key)
-
-            return await asyncio.gather(*map(head, wanted), return_exceptions=True)
-
         def ask(obstore: Any, quick: Any, long: Any) -> set[str]:
-            found = asyncio.run(heads(obstore, quick))
+            found = _in_parallel(partial(obstore.head_async, quick, key) for key in wanted)
             for error in found:
                 if isinstance(error, BaseException) and not isinstance(error, FileNotFoundError):
                     raise error
@@ -111,7 +122,7 @@ class S3Store(ObjectStore):
                         if each["path"] > start:
                             return listed
                         continue
-                    if "/" not in each["path"][len(folder) + 1 :]:
+                    if _NAME.fullmatch(each["path"][len(folder) + 1 :]):
                         listed[each["path"]] = int(each["size"])
             return listed
 
@@ -149,7 +160,11 @@ class S3Store(ObjectStore):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
         except (OSError, ValueError, obstore.exceptions.BaseError) as error:
             raise self._failed(_reason(error)) from None
-        self._answered = time.monotonic()
+        except BaseException as error:
+            if type(error).__name__ != _PANIC:
+                raise
+            raise self._failed(_reason(error)) from None
+        self._answered, self._failed_at = time.monotonic(), float("-inf")
         return found
 
     def _open(self) -> tuple[Any, tuple[Any, Any]]:
@@ -167,6 +182,10 @@ class S3Store(ObjectStore):
                 try:
                     self._clients = (self._client(Client, _QUICK_SECONDS), self._client(Client, _LONG_SECONDS))
                 except (ValueError, obstore.exceptions.BaseError) as error:
+                    raise self._failed(_reason(error)) from None
+                except BaseException as error:
+                    if type(error).__name__ != _PANIC:
+                        raise
                     raise self._failed(_reason(error)) from None
             return obstore, self._clients
 
@@ -196,7 +215,33 @@ class S3Store(ObjectStore):
         )
 
 
-def _reason(error: Exception) -> str:
+def _in_parallel(requests: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
+    """What each request gives, or the exception that it raises, in their order.
+
+    In a thread of its own, because the thread of the caller may be one with a running loop.
+    """
+    ended: Future[list[Any]] = Future()
+
+    async def gather() -> list[Any]:
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(request: Callable[[], Awaitable[Any]]) -> Any:
+            async with free:
+                return await request()
+
+        return await asyncio.gather(*map(one, requests), return_exceptions=True)
+
+    def run() -> None:
+        try:
+            ended.set_result(asyncio.run(gather()))
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=run, name="nano_banana bucket", daemon=True).start()
+    return ended.result()
+
+
+def _reason(error: BaseException) -> str:
     """What went wrong, in own words."""
     text = str(error)
     status = _STATUS.search(text)
@@ -204,6 +249,12 @@ def _reason(error: Exception) -> str:
         return msg("s3_store.no_credentials")
     if "NoSuchBucket" in text:
         return msg("s3_store.no_such_bucket")
+    if "RequestTimeTooSkewed" in text:
+        return msg("s3_store.clock_is_wrong")
+    if any(each in text for each in _OTHER_REGION):
+        return msg("s3_store.other_region")
+    if "invalid path" in text:
+        return msg("s3_store.odd_name")
     if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
         return msg("s3_store.access_denied")
     if status:
