@@ -146,8 +146,13 @@ class CallSteps:
             self._ownership.notify_waiters()
             self._eviction.add(size)
 
+        def failed() -> None:
+            # The call has ended meanwhile. Who asks for the picture next finds its bytes.
+            self._ownership.release({fingerprint: uid})
+            self._ownership.notify_waiters()
+
         try:
-            self._results.share_then(uid, name, lambda: self._backlog.write(write, written))
+            self._results.share_then(uid, name, lambda: self._backlog.write(write, written), failed)
         except OSError as error:
             raise ledger_failed(
                 msg("call_steps.folder_not_readable", folder=self._results.folder, error=error.strerror or error)

@@ -158,6 +158,8 @@ class Claims:
         self._results.store.resume()
         found = self._results.incoming_uids()
         for uid in found:
+            if self._ownership.find(uid) is not None or self._results.is_waiting(uid):
+                continue  # a call of this process works on it, or it waits since the last time
             data = self._results.read_incoming(uid)
             if data is not None:
                 self._results.share_then(uid, name_of(data), partial(self._store_found, uid, can_resume))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ..errors import JournalAway
+from ..errors import JournalAway, LedgerFailed
 from ..errors.messages import msg
 from . import queries, sidecar
 from .backlog import Backlog
@@ -133,9 +133,16 @@ class ImageStore:
     def finalize_file(self, uid: str, name: str) -> None:
         """Gives the incoming bytes of a row that is committed as stored their name."""
         try:
+            if not self._results.is_shared(name) and self._is_stored(uid, name):
+                # Another machine has forgotten a picture with the same bytes before this row was committed.
+                self._results.share(uid, name)
             self._results.finalize(uid, name)
-        except OSError as error:  # `Results.has` and `read` look into the incoming folder, too
+        except (OSError, LedgerFailed) as error:  # `Results.has` and `read` look into the incoming folder, too
             log.warning("%s stays in the incoming folder: %s", name, error)
+
+    def _is_stored(self, uid: str, name: str) -> bool:
+        with self._database.read() as connection:
+            return any(row.state == "stored" and row.result == name for row in queries.by_uids(connection, [uid]))
 
     def _image(self, row: Row[Any], drafts: Sequence[Row[Any]]) -> StoredImage:
         return StoredImage(

@@ -139,9 +139,19 @@ class Results:
         """Lets all machines read incoming bytes, before a row says that they are stored."""
         self.store.share(self.folder / "incoming" / uid, key_of(name))
 
-    def share_then(self, uid: str, name: str, then: Callable[[], object]) -> None:
-        """`share`, then `then`; both later, from another thread, while a bucket doesn't answer."""
-        self.store.share_then(self.folder / "incoming" / uid, key_of(name), then)
+    def share_then(
+        self, uid: str, name: str, then: Callable[[], object], failed: Callable[[], object] = lambda: None
+    ) -> None:
+        """`share`, then `then`; both later, from another thread, while a bucket doesn't answer. `failed`: that has failed."""
+        self.store.share_then(self.folder / "incoming" / uid, key_of(name), then, failed)
+
+    def is_shared(self, name: str) -> bool:
+        """Whether all machines can read bytes that were shared; asked anew."""
+        return self.store.is_shared(key_of(name))
+
+    def is_waiting(self, uid: str) -> bool:
+        """Whether incoming bytes wait for a bucket."""
+        return self.store.is_waiting(self.folder / "incoming" / uid)
 
     def finalize(self, uid: str, name: str) -> None:
         """Gives incoming bytes that were shared their name. Does nothing where there are none."""

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -44,7 +45,8 @@ class BucketCache(ResultsStore):
         self.limit: SizeLimit = CacheLimit(folder, limit_bytes)
         self._cache, self._outbox = FolderStore(folder), FolderStore(folder / "outbox")
         self._uploads = UploadQueue()
-        self._waiting, self._counting = 0, threading.Lock()
+        self._waiting, self._counting = Counter[Path](), threading.Lock()
+        """The incoming files that wait for the bucket, and how many uploads each has."""
         self._lock = threading.Lock()
         """Held during the upload of a small file, and during a deletion, which must not be followed by one."""
 
@@ -58,7 +60,13 @@ class BucketCache(ResultsStore):
 
     @property
     def waiting(self) -> int:
-        return self._waiting
+        return len(self._waiting)
+
+    def is_waiting(self, file: Path) -> bool:
+        return file in self._waiting
+
+    def is_shared(self, key: str) -> bool:
+        return self.origin.exists(key)
 
     def check(self) -> None:
         self.origin.check()
@@ -116,7 +124,9 @@ class BucketCache(ResultsStore):
             return
         self.origin.put(key, data)
 
-    def share_then(self, file: Path, key: str, then: Callable[[], object]) -> None:
+    def share_then(
+        self, file: Path, key: str, then: Callable[[], object], failed: Callable[[], object] = lambda: None
+    ) -> None:
         try:
             if not self._uploads.is_away:
                 self.share(file, key)
@@ -125,8 +135,8 @@ class BucketCache(ResultsStore):
         except ResultsAway:
             pass
         with self._counting:
-            self._waiting += 1
-        self._uploads.add(partial(self._share_late, file, key, then))
+            self._waiting[file] += 1
+        self._uploads.add(partial(self._share_late, file, key, then, failed))
 
     def take(self, file: Path, key: str) -> None:
         self._cache.take(file, key)
@@ -181,20 +191,22 @@ class BucketCache(ResultsStore):
             if (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns):
                 file.unlink(missing_ok=True)
 
-    def _share_late(self, file: Path, key: str, then: Callable[[], object]) -> None:
+    def _share_late(self, file: Path, key: str, then: Callable[[], object], failed: Callable[[], object]) -> None:
         try:
             self.share(file, key)
             then()
-        except ResultsAway:
+        except ResultsAway:  # it is tried again
             raise
         except BaseException:
-            self._count_down()
+            self._waits_no_more(file)
+            failed()
             raise
-        self._count_down()
+        self._waits_no_more(file)
 
-    def _count_down(self) -> None:
+    def _waits_no_more(self, file: Path) -> None:
         with self._counting:
-            self._waiting -= 1
+            self._waiting[file] -= 1
+            self._waiting += Counter()  # without those that have none
 
 
 def _is_damaged(key: str, data: bytes) -> bool:

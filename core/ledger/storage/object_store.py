@@ -98,9 +98,22 @@ class ResultsStore(ObjectStore):
     def share(self, file: Path, key: str) -> None:
         """Lets all machines read a file that has arrived here as the file with this key."""
 
-    def share_then(self, file: Path, key: str, then: Callable[[], object]) -> None:
-        """`share`, then `then`; both later, from another thread, where the server doesn't answer now."""
+    def is_shared(self, key: str) -> bool:
+        """Whether all machines see a file that was shared; asked anew."""
+        return True
+
+    def share_then(
+        self, file: Path, key: str, then: Callable[[], object], failed: Callable[[], object] = lambda: None
+    ) -> None:
+        """`share`, then `then`; both later, from another thread, where the server doesn't answer now.
+
+        `failed` is called instead of raising what `then` raises there.
+        """
         then()
+
+    def is_waiting(self, file: Path) -> bool:
+        """Whether a file waits for the server."""
+        return False
 
     @abstractmethod
     def take(self, file: Path, key: str) -> None:

@@ -69,5 +69,6 @@ class UploadQueue:
             if not self.is_away:
                 log.warning("%s", error.what)
             self.is_away = True
+            self._jobs.rotate(-1)  # one that is refused each time must not stop the others
             self._changed.notify_all()
         time.sleep(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import subprocess
@@ -20,10 +21,11 @@ from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
 from pack.core.execution.run import Run
 from pack.core.images.picture import Encoded
+from pack.core.ledger import call_steps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.messages import unwritten_notice
-from pack.core.ledger.results import DamagedFile, name_of
+from pack.core.ledger.results import DamagedFile, key_of, name_of
 from pack.core.ledger.storage import s3_store, upload_queue
 from pack.core.ledger.storage.bucket_address import BucketAddress
 from pack.core.ledger.storage.bucket_cache import BucketCache
@@ -205,6 +207,26 @@ def test_nothing_is_reserved_with_a_key_that_may_only_read(farm: Farm, monkeypat
         claim_one(journal)
 
 
+def test_a_bucket_is_asked_from_a_thread_that_runs_a_loop(farm: Farm) -> None:
+    """As the host's nodes do."""
+    here, there = farm.machine("a"), farm.machine("b")
+    store(here, "v1:0", png(0))
+    store(here, "v1:1", png(1))
+
+    async def look_up() -> set[str]:
+        return set(there.look_up(["v1:0", "v1:1", "v1:2"]))
+
+    assert asyncio.run(look_up()) == {"v1:0", "v1:1"}
+
+
+def test_a_file_that_was_only_written_to_try_the_bucket_may_be_deleted(farm: Farm) -> None:
+    journal = farm.machine("a")
+    store(journal)
+    farm.s3.delete(farm.prefix, "writable")
+    bucket_of(journal)._answered = float("-inf")
+    assert claim_one(journal, "v1:b") == "reserved" and "writable" in farm.s3.files(farm.prefix)
+
+
 def _reserves(journal: Journal, name: str) -> bool:
     try:
         return claim_one(journal, name) == "reserved"
@@ -228,6 +250,76 @@ def test_what_comes_while_the_bucket_is_away_is_kept_and_stored_later(farm: Farm
     until(lambda: not here.unwritten, "it was never uploaded")
     assert unwritten_notice(here) == "" and claim_one(there) == "stored"
     assert there.look_up([NAME])[NAME].read() == png(1) and there.look_up([NAME])[NAME].text == "words"
+
+
+def test_a_picture_that_can_not_be_written_down_later_is_found_by_the_next_run(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call has ended by then, so nobody else stops holding it."""
+
+    def disk_full(*args: object, **more: object) -> None:
+        raise LedgerFailed("the disk is full")
+
+    journal = farm.machine("a")
+    pay(journal)
+    farm.s3.stop()
+    with monkeypatch.context() as broken:
+        try:
+            journal.mark_stored(NAME, "", 0.1)
+            broken.setattr(call_steps, "mark_row_stored", disk_full)
+        finally:
+            farm.s3.start()
+        until(lambda: not journal.unwritten and not journal.ownership.holds(NAME), "it is held for ever")
+    assert claim_one(journal) == "stored" and journal.look_up([NAME])[NAME].read() == png(1)
+
+
+def test_a_picture_that_waits_counts_once_however_often_it_is_looked_for(farm: Farm) -> None:
+    journal = farm.machine("a")
+    pay(journal)
+    farm.s3.stop()
+    try:
+        journal.mark_stored(NAME, "", 0.1)
+        for _ in range(3):
+            journal.claim_stalled(lambda *where: False)
+        assert journal.unwritten == 1
+    finally:
+        farm.s3.start()
+    until(lambda: not journal.unwritten, "it was never uploaded")
+    assert claim_one(journal) == "stored"
+
+
+def test_an_upload_that_is_refused_each_time_stops_no_other(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = farm.machine("a")
+    origin, genuine = bucket_of(journal), bucket_of(journal).put
+
+    def put(key: str, data: bytes) -> None:
+        if key.startswith("references/"):
+            raise ResultsAway("access was denied")
+        genuine(key, data)
+
+    monkeypatch.setattr(origin, "put", put)
+    journal.results.store.put_soon("references/ab/refused.png", b"x")
+    pay(journal)
+    journal.mark_stored(NAME, "", None)
+    until(lambda: not journal.unwritten and outbox(journal) == {"refused.png"}, "the others were never uploaded")
+    monkeypatch.setattr(origin, "put", genuine)
+
+
+def test_a_picture_stays_though_another_with_its_bytes_is_forgotten_before_its_commit(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    store(there, "v1:other", png(1))
+    pay(here)
+    genuine = here.results.share_then
+
+    def share_then(uid: str, name: str, then: Callable[[], object], *more: Any) -> None:
+        genuine(uid, name, lambda: (History(there).forget(), then()), *more)
+
+    monkeypatch.setattr(here.results, "share_then", share_then)
+    here.mark_stored(NAME, "", None)
+    third = farm.machine("c")
+    assert claim_one(third) == "stored" and third.look_up([NAME])[NAME].read() == png(1)
 
 
 @pytest.mark.usefixtures("database")
@@ -422,6 +514,10 @@ REFUSED = f"<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>{KEY}</AWSAcce
         (403, REFUSED, "access was denied"),
         (401, REFUSED, "access was denied"),
         (404, "<Error><Code>NoSuchBucket</Code></Error>", "there is no bucket with that name"),
+        (403, "<Error><Code>RequestTimeTooSkewed</Code></Error>", "clock of this machine is wrong"),
+        (400, "<Error><Code>AuthorizationHeaderMalformed</Code></Error>", "Set AWS_REGION"),
+        (301, "<Error><Code>PermanentRedirect</Code></Error>", "Set AWS_REGION"),
+        (404, "<html>no such page</html>", "it answered with status 404"),
         (503, REFUSED, "it answered with status 503"),
         (400, REFUSED, "it answered with status 400"),
     ],
@@ -445,6 +541,29 @@ def test_refusals_are_told_without_what_the_server_says(
         server.close()
 
 
+def test_what_is_no_name_of_a_file_of_ours_is_passed_over(farm: Farm) -> None:
+    """Others may be able to write into the bucket: on Windows the second one leads out of the cache."""
+    journal = farm.machine("a")
+    store(journal)
+    key = key_of(name_of(png(1)))
+    for name in (".json/x", ".\\..\\..\\..\\keys.json", ".a b.json"):
+        farm.s3.replace(farm.prefix, key.removesuffix(".png") + name, b"x")
+    journal.close()
+    folder, _, name = key.removesuffix("png").partition("/")
+    listed = bucket_of(journal).list_in(folder, name)
+    assert key in listed and sorted(each.rpartition(".")[2] for each in listed) == ["json", "png"]
+
+
+def test_a_fault_inside_obstore_is_told_as_one_of_the_bucket(tmp_path: Path) -> None:
+    """It is no Exception, and would end the host's thread."""
+    if why := missing():
+        pytest.skip(why)
+    options = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET}
+    with pytest.raises(ResultsAway) as raised:
+        S3Store(BucketAddress("studio", "x", "no-scheme:9000", options)).put("x", b"")
+    assert SECRET not in f"{raised.value!s}"
+
+
 def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     journal = open_journal(tmp_path, bucket=BucketAddress("studio"), address=None)
@@ -459,6 +578,14 @@ def test_the_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_is_no_address_of_a_bucket_is_refused(named: str) -> None:
     with pytest.raises(LedgerFailed, match="NANO_BANANA_RESULTS"):
         BucketAddress.read(named, {})
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["minio:9000", "minio", "ftp://minio:9000", "http://", "http://[::1", "http://a:x"]
+)
+def test_what_is_no_base_url_of_a_server_is_refused(endpoint: str) -> None:
+    with pytest.raises(LedgerFailed, match="AWS_ENDPOINT_URL"):
+        BucketAddress.read("s3://studio/x", {"AWS_ENDPOINT_URL": endpoint})
 
 
 def test_a_folder_is_no_bucket_and_an_address_shows_no_secret() -> None:
