@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from ..errors import LedgerFailed
 from ..images.picture import Picture, Pixels, UnreadablePicture, decode, measure
 from ..ledger.journal import Journal
 from ..ledger.results import DamagedFile
@@ -66,10 +67,10 @@ def branch_after(ledger: Journal, task: ImageTask) -> Branch:
 
 def _stored_branch_of(ledger: Journal, name: str, uid: str) -> Branch | None:
     """What goes on from a picture that an earlier call has made, of which the plan knows nothing."""
-    stored = next((each for each in ledger.of_content(name.partition(".")[0]) if each.uid == uid), None)
     try:
+        stored = next((each for each in ledger.of_content(name.partition(".")[0]) if each.uid == uid), None)
         return stored_branch(ledger, stored) if stored else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, LedgerFailed):
         return None
 
 
@@ -97,7 +98,7 @@ def _stored_turn(
     picture = _stored_picture(ledger, name, uid)
     try:
         width, height = measure(picture.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, LedgerFailed):
         if record is None or is_last:
             raise
         width = height = 1  # an earlier picture that is gone: its turn can't be sent, and isn't looked at

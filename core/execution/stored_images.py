@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from ..errors import LedgerFailed
 from ..errors.messages import message_of, msg
 from ..images.picture import TooLarge, UnreadablePicture, decode, sniff
 from ..ledger import StoredImage
@@ -82,7 +83,7 @@ def _drafts(stored: StoredImage) -> tuple[ResultImage, ...]:
         try:
             data = draft.read()
             drafts.append(ResultImage(decode(data), sniff(data), draft.read))
-        except (OSError, DamagedFile, TooLarge, UnreadablePicture) as error:
+        except (OSError, LedgerFailed, DamagedFile, TooLarge, UnreadablePicture) as error:
             log.info("a stored draft can't be used: %s", error)
     return tuple(drafts)
 

@@ -15,6 +15,7 @@ log = logging.getLogger("nano_banana")
 def mark(database: Database, results: Results, clock: Callable[[], float], uids: Sequence[str], marked: bool) -> int:
     """See `Journal.mark_favourites`."""
     count = 0
+    results.store.check()  # before the transaction, which all others wait for
     with database.write() as connection:
         known = [row.uid for row in queries.by_uids(connection, uids) if row.fingerprint]
         count = queries.update_rows(connection, known, favourite=clock() if marked else 0.0)

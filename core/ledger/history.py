@@ -221,6 +221,7 @@ class History:
         calls, ordered = set[str](), dict[str, str]()
         """`ordered`: uid of a picture of an order -> the name of its kept answer."""
         pictures = 0
+        self._results.store.check()  # before the transaction, which all others wait for
         with self._database.write() as connection:
             chosen = queries.by_uids(connection, uids)
             drafts = queries.drafts_of(connection, chosen)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ..errors import JournalAway, LedgerFailed
+from ..errors import JournalAway, LedgerFailed, ResultsAway
 from ..errors.messages import msg
 from . import queries, sidecar
 from .backlog import Backlog
@@ -37,7 +37,10 @@ class ImageStore:
         with self._database.read() as connection:
             rows, drafts = queries.stored_with_drafts(connection, fingerprints)
         with_drafts = [*rows, *(draft for listed in drafts.values() for draft in listed)]
-        here = self._results.existing((row.result, row.uid) for row in with_drafts)
+        try:
+            here = self._results.existing((row.result, row.uid) for row in with_drafts)
+        except ResultsAway:  # the pictures may be in the cache, and can be used without their drafts
+            here = self._results.existing((row.result, row.uid) for row in rows)
         return {
             row.fingerprint: self._image(row, [draft for draft in drafts[row.uid] if (draft.result, draft.uid) in here])
             for row in rows

@@ -49,6 +49,8 @@ UID = re.compile(r"[0-9a-f]{32}")
 """The id of a picture. It is checked because it becomes a part of file names, and others may be able to write sidecars."""
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,8}")
 FOLDER = re.compile(r"[0-9a-f]{2}")
+ARRIVED = ("incoming", "unreadable")
+"""The folders of this machine."""
 TURN = ".turn.json"
 """How the file of a turn ends."""
 SIDECAR_BYTES = 16 << 20
@@ -77,7 +79,7 @@ class Results:
     def take_notices(self) -> list[str]:
         """What the user should know about where results are kept; each notice is given once."""
         earlier, self._earlier = self._earlier, None
-        if earlier is None or not any(earlier.glob("[0-9a-f][0-9a-f]/*")):
+        if earlier is None or not any(any(earlier.glob(f"{each}/*")) for each in ("[0-9a-f][0-9a-f]", *ARRIVED)):
             return []
         command = "python ledger.py upload"
         return [msg("results.earlier_folder", folder=earlier, place=self.store.place, command=command)]

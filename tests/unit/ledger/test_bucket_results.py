@@ -24,6 +24,7 @@ from pack.core.images.picture import Encoded
 from pack.core.ledger import call_steps
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
+from pack.core.ledger.kept_answers import KeptAnswer
 from pack.core.ledger.messages import unwritten_notice
 from pack.core.ledger.results import DamagedFile, key_of, name_of
 from pack.core.ledger.storage import s3_store, upload_queue
@@ -31,6 +32,7 @@ from pack.core.ledger.storage.bucket_address import BucketAddress
 from pack.core.ledger.storage.bucket_cache import BucketCache
 from pack.core.ledger.storage.s3_store import S3Store
 from pack.core.ledger.turns import RecordedReference, TurnRecord, encoded
+from pack.core.ledger.upload import upload
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 from reply_server import ReplyServer
@@ -412,6 +414,61 @@ def test_an_earlier_folder_of_results_is_named_and_copied_to_the_bucket(farm: Fa
     assert after.look_up([NAME])[NAME].read() == png(1) and after.look_up([NAME])[NAME].uid == uid
     assert not (farm.home / "shared" / "results").exists() and list(farm.home.glob("shared/results-uploaded-*"))
     assert farm.machine("b").take_notices() == []
+
+
+def test_what_only_the_earlier_folder_had_of_paid_pictures_goes_along(farm: Farm) -> None:
+    """Bytes that came before a process was killed, and an answer in which no picture could be read."""
+    before = open_journal(farm.home / "shared")
+    pay(before)
+    before.keep_answer("call", KeptAnswer(200, {}, b"an answer", {}))
+    before.ownership.close()  # as its end does
+    before.database.close()
+    after = farm.machine("a")
+    assert [notice for notice in after.take_notices() if "python ledger.py upload" in notice]
+    upload(farm.home / "shared" / "results", after.results)
+    after.claim_stalled(lambda *where: False)
+    assert claim_one(after) == "stored" and after.look_up([NAME])[NAME].read() == png(1)
+    kept = after.answers.read("call")
+    assert kept is not None and kept.body == b"an answer"
+
+
+def test_a_cached_picture_is_a_hit_though_its_draft_is_only_in_a_bucket_that_is_away(farm: Farm) -> None:
+    here, there = farm.machine("a"), farm.machine("b")
+    pay(here)
+    here.store_drafts(NAME, [png(2)])
+    here.mark_stored(NAME, "", 0.1)
+    found = there.look_up([NAME])[NAME]
+    assert found.read() == png(1) and len(found.drafts) == 1
+    farm.s3.stop()
+    try:
+        found = there.look_up([NAME])[NAME]
+        assert found.read() == png(1) and found.drafts == ()
+    finally:
+        farm.s3.start()
+    until(lambda: _draft_of(there) == png(2), "the draft is seen again")
+
+
+def _draft_of(journal: Journal) -> bytes:
+    drafts = journal.look_up([NAME])[NAME].drafts
+    return drafts[0].read() if drafts else b""
+
+
+def test_nothing_is_deleted_or_marked_while_the_bucket_is_away(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is found out before the transaction, which all other machines wait for."""
+    journal = farm.machine("a")
+    uid = store(journal)
+    bucket_of(journal)._answered = float("-inf")
+    farm.s3.stop()
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(journal.database, "write", lambda: pytest.fail("a transaction was begun"))
+            with pytest.raises(ResultsAway):
+                History(journal).forget([uid])
+            with pytest.raises(ResultsAway):
+                journal.mark_favourites([uid], True)
+        assert journal.look_up([NAME])[NAME].uid == uid
+    finally:
+        farm.s3.start()
 
 
 def test_the_cache_drops_what_was_read_the_longest_ago_and_nothing_that_waits(farm: Farm) -> None:
