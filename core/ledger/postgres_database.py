@@ -304,7 +304,8 @@ def _check(dialect: Dialect, connection: Any, record: Any, proxy: object) -> Non
     What the server has sent is read without a wait. It is asked only where a network may have forgotten an idle connection.
     """
     try:
-        connection.pgconn.consume_input()
+        for _ in range(2):  # first what the server says at the end, then the end itself
+            connection.pgconn.consume_input()
         if time.monotonic() - record.info.get(_USED, 0.0) > _PING_SECONDS:
             dialect.do_ping(connection)
     except dialect.loaded_dbapi.Error as error:

@@ -355,6 +355,22 @@ def test_a_stricter_isolation_level_of_the_server_lets_nobody_pay_twice(
     other.close()
 
 
+def test_connections_that_the_server_has_ended_are_replaced_before_they_are_used(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    """An administrator or a time limit ends them between two runs: no run fails for that."""
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    kept = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+    idle = f"pid <> pg_backend_pid() AND datname = current_database() AND pid NOT IN ({kept})"
+    for name in ("v1:b", "v1:c"):
+        ended = server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {idle}")
+        assert ended
+        until(lambda: not server.run(f"SELECT 1 FROM pg_stat_activity WHERE {idle}"))
+        assert worker.look_up([name]) == {} and claim_one(worker, name) == "reserved"
+    worker.close()
+
+
 def test_a_server_that_ends_idle_sessions_does_not_end_a_worker_s(server: PostgresServer, tmp_path: Path) -> None:
     """A worker that has nothing to do for long would be taken for ended."""
     server.run("ALTER ROLE farm SET idle_session_timeout = '1h'")
