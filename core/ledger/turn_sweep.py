@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from ..files import private_files
 from . import queries
 from .database import Database
 from .results import TURN, UID, Results
@@ -40,7 +41,8 @@ class TurnSweep:
         except FileNotFoundError:
             if not self._results.folder.is_dir():
                 return 0
-        stamp.touch()
+        private_files.create(stamp)
+        os.utime(stamp)
         return self.run(pause)
 
     def run(self, pause: Callable[[], None]) -> int:

@@ -166,6 +166,8 @@ def test_marks_and_references_of_pictures_that_never_came_are_deleted(doubles: D
     engine.sweep(lambda: None)
     assert not lost.exists() and not ordered.exists() and kept.exists()
     assert engine.branch_after(two).last.can_be_sent
+    if sys.platform != "win32":
+        assert (tmp_path / "results" / "turns.swept").stat().st_mode & 0o077 == 0
     ordered.write_bytes(b"{}")
     engine.sweep(lambda: None)
     assert ordered.exists()
