@@ -55,6 +55,8 @@ TURN = ".turn.json"
 """How the file of a turn ends."""
 SIDECAR_BYTES = 16 << 20
 """A larger sidecar is not read."""
+_READ_TOGETHER, _SMALL_BYTES = 64, 1 << 20
+"""How many sidecars of how many bytes are read at once."""
 PICTURE_BYTES = 400 << 20
 """A larger file is not read: the transport accepts no such answer."""
 
@@ -260,6 +262,10 @@ class Results:
         except NotReadable as error:
             log.warning("the sidecar %s is passed over: %s", key.rpartition("/")[2], error)
             raise
+        return self._parsed(data)
+
+    @staticmethod
+    def _parsed(data: bytes) -> dict[str, Any]:
         value = interruptible_json.loads(data.decode("utf-8"), parse_constant=_reject_constant)
         if not isinstance(value, dict):
             raise TypeError("not an object")
@@ -275,11 +281,9 @@ class Results:
         """The name and size of the bytes and the facts of the pictures of every sidecar whose bytes are here."""
         for folder in self.store.folders():
             listed = self.store.list_in(folder) if FOLDER.fullmatch(folder) else {}
-            for key in listed:
-                if not key.endswith(".json") or key.endswith(TURN):
-                    continue
+            for key, data in self._sidecars(listed):
                 try:
-                    value = self._read(key)
+                    value = self._parsed(data) if data is not None else self._read(key)
                     name = value["file"]
                     if not NAME.fullmatch(name) or _stem(name) != key.partition(".")[0]:
                         continue
@@ -289,6 +293,14 @@ class Results:
                     continue
                 if size >= 0:
                     yield name, size, pictures
+
+    def _sidecars(self, listed: dict[str, int]) -> Iterator[tuple[str, bytes | None]]:
+        """The keys of the sidecars in a folder, and what is in those that were read together; None for others."""
+        keys = [key for key in listed if key.endswith(".json") and not key.endswith(TURN)]
+        for start in range(0, len(keys), _READ_TOGETHER):
+            chunk = keys[start : start + _READ_TOGETHER]
+            read = self.store.get_many([key for key in chunk if 0 <= listed[key] <= _SMALL_BYTES])
+            yield from ((key, read.get(key)) for key in chunk)
 
     def _finalize_found(self, name: str, pictures: list[dict[str, Any]]) -> int:
         """Gives incoming bytes that a sidecar describes their name, and their size; -1 where there are none."""

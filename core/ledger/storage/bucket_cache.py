@@ -15,7 +15,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -93,6 +93,9 @@ class BucketCache(ResultsStore):
         except (FileNotFoundError, NotReadable):
             pass
         return self._fetch(key, most)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self.origin.get_many([key for key in keys if not self._is_here(key)])
 
     def exists(self, key: str) -> bool:
         return self._is_here(key) or self.origin.exists(key)

@@ -6,7 +6,7 @@ Only the forms of this interface know whether that is a folder or a bucket.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class ObjectStore(ABC):
     @abstractmethod
     def get(self, key: str, most: int) -> bytes:
         """A file of at most `most` bytes. Raises FileNotFoundError, or NotReadable for what is no file, or longer."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Those of some small files that are had sooner together than one by one, by key; the others are left out."""
+        return {}
 
     @abstractmethod
     def exists(self, key: str) -> bool:

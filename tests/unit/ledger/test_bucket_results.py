@@ -375,6 +375,27 @@ def test_a_lost_journal_is_rebuilt_from_the_bucket(farm: Farm) -> None:
     assert sum(row["usd"] for row in History(again).spend(())) == pytest.approx(0.5)
 
 
+@pytest.mark.usefixtures("database")
+def test_a_journal_that_can_not_be_rebuilt_now_is_rebuilt_later(farm: Farm) -> None:
+    store(farm.machine("a"))
+    farm.close()
+    again = farm.machine("b", home="new")
+    farm.s3.stop()
+    try:
+        with pytest.raises(ResultsAway):
+            again.look_up([NAME])
+    finally:
+        farm.s3.start()
+    until(lambda: _found(again) == png(1), "it is rebuilt")
+
+
+def _found(journal: Journal) -> bytes:
+    try:
+        return journal.look_up([NAME])[NAME].read()
+    except ResultsAway:
+        return b""
+
+
 def test_a_turn_is_read_by_other_machines_with_what_was_sent_along(farm: Farm) -> None:
     here, there = farm.machine("a"), farm.machine("b")
     pay(here)
