@@ -94,6 +94,12 @@ def test_settings_for_experts_are_folded_and_lose_nothing(canvas: Callable[..., 
     page.page.wait_for_function(SHOWN, arg="system_prompt")
     page.settle()
     page.shoot("settings-unfolded")
+    written = "() => window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate').widgets"
+    written += ".filter((w) => ['temperature', 'top_p'].includes(w.name)).map((w) => w._displayValue)"
+    assert page.page.evaluate(written) == ["provider's own"] * 2
+    page.choose("NanoBananaGenerate", "temperature", 0.5)
+    assert page.page.evaluate(written) == ["0.50", "provider's own"]
+    page.choose("NanoBananaGenerate", "temperature", -1)
     opened = page.workflow()
     generate = next(node for node in opened["nodes"] if node["type"] == "NanoBananaGenerate")
     before = next(node for node in workflow["nodes"] if node["type"] == "NanoBananaGenerate")
