@@ -16,29 +16,17 @@ import numpy as np
 import torch
 from measuring import Table, flat, gradient, noise, paired_cpu
 from pack.core.images.picture import decode
-from pack.dev import launch
-from pack.dev.environment import ready
 from pack.nodes import tensors
-from photographs import mosaic, photographs
+from partner_nodes import partner_encoder
+from photographs import as_tensor, mosaic, photographs
 from PIL import Image
 
 SMALL = 512
 
 
 def main() -> int:
-    env = ready()
-    sys.path.insert(0, str(env.comfyui))  # the partner nodes' own function, to be measured beside ours
-    bridge = None if not env.fetched or launch.loads("torchvision") else launch.declare_operators()
-    sys.argv = ["bench", "--cpu"]
-    from comfy.cli_args import args  # reads the command line when it is imported
-
-    args.cpu = True
-    from comfy_api_nodes.util.conversions import tensor_to_base64_string
-
-    partner: Callable[[torch.Tensor], str] = partial(tensor_to_base64_string, total_pixels=None)
-    missed = against_partner(partner) + made_pictures(partner) + fixed_costs() + decoding()
-    del bridge
-    return 1 if missed else 0
+    with partner_encoder() as partner:
+        return 1 if against_partner(partner) + made_pictures(partner) + fixed_costs() + decoding() else 0
 
 
 def against_partner(partner: Callable[[torch.Tensor], str]) -> int:
@@ -108,10 +96,6 @@ def decoding() -> int:
     ours, theirs = paired_cpu(lambda: tensors.image(decode(data)), plain, 3)
     table.line("one photograph", ours / theirs, 1.15)
     return table.end()
-
-
-def as_tensor(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(pixels.astype(np.float32) / 255.0)
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-from measuring import ROOT, Table
+from measuring import ROOT, Gaps, Table
 from PIL import Image
 
 HOLD_MS = 50.0
@@ -194,28 +193,6 @@ def serve(file: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- measuring
-
-
-class Gaps:
-    """The longest gap between the ticks of a thread, no longer than the CPU time of this process in it."""
-
-    def __init__(self) -> None:
-        self.longest, self._over = 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._tick, daemon=True)
-        self._thread.start()
-
-    def _tick(self) -> None:
-        last, worked = time.perf_counter(), time.process_time()
-        while not self._over.is_set():
-            time.sleep(0.001)
-            now, work = time.perf_counter(), time.process_time()
-            self.longest = max(self.longest, min(now - last, work - worked))
-            last, worked = now, work
-
-    def end(self) -> float:
-        self._over.set()
-        self._thread.join()
-        return self.longest * 1000
 
 
 def memory(name: str) -> float:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import json
+import os
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +20,8 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+FIGURES = "FIGURES"
+_QUIET_SPREAD = 0.05
 
 if "pack" not in sys.modules:
     spec = importlib.machinery.ModuleSpec("pack", None, is_package=True)
@@ -93,20 +98,74 @@ def paired_cpu(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int =
     return first, second
 
 
+def is_quiet() -> bool:
+    """Whether the same work takes the same time again and again: if not, wall times say nothing about us."""
+    times = []
+    for _ in range(9):
+        begun = time.perf_counter()
+        sum(range(2_000_000))
+        times.append(time.perf_counter() - begun)
+    spread = max(times) / min(times) - 1
+    if spread >= _QUIET_SPREAD:
+        print(f"(this machine is busy: the same loop varies by {spread:.0%}, so bars of wall time don't count)")
+    return spread < _QUIET_SPREAD
+
+
+class Gaps:
+    """The longest gap between the ticks of a thread, no longer than the CPU time of this process in it."""
+
+    def __init__(self) -> None:
+        self.longest, self._over = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+        self._thread.start()
+
+    def _tick(self) -> None:
+        last, worked = time.perf_counter(), time.process_time()
+        while not self._over.is_set():
+            time.sleep(0.001)
+            now, work = time.perf_counter(), time.process_time()
+            self.longest = max(self.longest, min(now - last, work - worked))
+            last, worked = now, work
+
+    def end(self) -> float:
+        """The gap in ms."""
+        self._over.set()
+        self._thread.join()
+        return self.longest * 1000
+
+
 class Table:
-    """Prints a line per figure and remembers whether all bars held."""
+    """Prints a line per figure and remembers whether all bars held.
+
+    The figures also go as lines of JSON into the file that the variable FIGURES names: `dev.py bench` makes one table of all.
+    """
 
     def __init__(self, title: str) -> None:
-        self.missed = 0
+        self.missed, self._title = 0, title
         print(f"{title}\n{'':44}{'figure':>10} {'bar':>10}")
 
     def line(
-        self, name: str, value: float, bar: float, unit: str = "x", *, at_least: bool = False, note: str = ""
+        self,
+        name: str,
+        value: float,
+        bar: float,
+        unit: str = "x",
+        *,
+        at_least: bool = False,
+        note: str = "",
+        counts: bool = True,
     ) -> None:
+        """`counts`: whether a missed bar is a failure."""
         good = value >= bar if at_least else value <= bar
-        self.missed += not good
+        self.missed += counts and not good
         sign = ">=" if at_least else "<="
-        print(f"{name:44}{value:>9.2f}{unit} {sign} {bar:g}{unit} {'' if good else 'MISSED '}{note}", flush=True)
+        missed = "" if good else "MISSED " if counts else "missed on a busy machine "
+        print(f"{name:44}{value:>9.2f}{unit} {sign} {bar:g}{unit} {missed}{note}", flush=True)
+        if path := os.environ.get(FIGURES):
+            figure = {"table": self._title, "name": name, "value": value, "bar": bar, "unit": unit, "at_least": at_least,
+                      "note": note, "counts": counts}  # fmt: skip
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(figure) + "\n")
 
     def end(self) -> int:
         """Exit code: 1 when a bar was missed."""

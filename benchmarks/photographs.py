@@ -12,6 +12,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 SAMPLES = ("astronaut.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "motorcycle_left.png", "retina.jpg",
@@ -39,6 +40,10 @@ def mosaic(side: int) -> np.ndarray:
     count = -(-side // _TILE)
     rows = [np.concatenate(list(islice(tiles, count)), axis=1) for _ in range(count)]
     return np.ascontiguousarray(np.concatenate(rows)[:side, :side])
+
+
+def as_tensor(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(pixels.astype(np.float32) / 255.0)
 
 
 def _tile(pixels: np.ndarray) -> np.ndarray:

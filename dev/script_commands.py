@@ -8,21 +8,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import environment, host_command
+from . import bench_report, environment, host_command
 from .cache import ROOT, opened
 from .test_command import variables
 from .user_error import UserError
 
-WITH_PHOTOGRAPHS = frozenset({"codec", "local_edits"})
+WITH_PHOTOGRAPHS = frozenset({"codec", "local_edits", "references", "upload"})
 PHOTOS = "PHOTOS"
 """The variable that names the folder with photographs to those benchmarks."""
+FIGURES = "FIGURES"
+"""The variable that names the file to which a benchmark writes its figures."""
 
 
 def bench(arguments: list[str]) -> int:
     """Runs all benchmarks, or those named, as tests are run. Exit code 1 when one failed. Raises UserError."""
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Runs the benchmarks, or those named.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="bench_NAME.py only")
-    wanted = parser.parse_args(arguments).names
+    parser.add_argument("--docs", action="store_true", help="write the figures into docs/performance.md and its chart")
+    given = parser.parse_args(arguments)
+    wanted = given.names
     found = {path.stem.removeprefix("bench_"): path for path in sorted((ROOT / "benchmarks").glob("bench_*.py"))}
     if unknown := [name for name in wanted if name not in found]:
         raise UserError(f"There is no benchmark {', '.join(unknown)}; there are: {', '.join(found)}.")
@@ -31,13 +35,18 @@ def bench(arguments: list[str]) -> int:
     if WITH_PHOTOGRAPHS.intersection(wanted or found) and not os.environ.get(PHOTOS):
         samples = environment.apart(opened(), "photographs", "Photographs (scikit-image's samples)")
         photographs[PHOTOS] = str(samples.packages / "skimage" / "data")
-    failed = []
+    failed, figures = [], []
     for name in wanted or found:
         print(f"\n== {name}", flush=True)
         with tempfile.TemporaryDirectory(prefix="nano-banana-bench-", ignore_cleanup_errors=True) as home:
-            environ = variables(install, opened(), Path(home)) | photographs
+            file = Path(home) / "figures"
+            environ = variables(install, opened(), Path(home)) | photographs | {FIGURES: str(file)}
             if subprocess.run([str(install.tools), str(found[name])], cwd=ROOT, env=environ).returncode:
                 failed.append(name)
+            figures += bench_report.read(file, name)
+    print(f"\n{bench_report.table(figures)}")
+    if given.docs:
+        bench_report.write(ROOT / "docs", figures)
     print(f"\nfailed: {', '.join(failed)}" if failed else f"\n{len(wanted or found)} benchmarks done")
     return 1 if failed else 0
 

@@ -44,6 +44,8 @@ WEBP_SIDE = 16383
 """The longest side that WebP can hold, px."""
 _KEEP_PIXELS = 13 << 20
 """Pixels of a picture up to this many bytes (2048x2048 RGB) stay in memory after the first load."""
+_SMALL = 512 << 10
+"""Pixels of a picture up to this many are encoded by Pillow, which is quicker and holds the interpreter for 6 ms at most."""
 _STRIP_BYTES = 4 << 20
 _ENCODING = PixelLimit()
 _BY_PILLOW = threading.Lock()
@@ -197,7 +199,9 @@ def encode(pixels: Pixels, format_name: Format) -> bytes:
 
 
 def _source(pixels: Pixels, format_name: Format) -> Source:
-    frame = webp_frame(pixels) if format_name == "webp" and max(pixels.shape[:2]) <= WEBP_SIDE else None
+    height, width = pixels.shape[:2]
+    by_ffmpeg = format_name == "webp" and height * width > _SMALL and max(height, width) <= WEBP_SIDE
+    frame = webp_frame(pixels) if by_ffmpeg else None
     return frame or Image.fromarray(np.ascontiguousarray(pixels))
 
 
