@@ -90,12 +90,22 @@ def paired_cpu(ours: Callable[[], Any], theirs: Callable[[], Any], rounds: int =
     for _ in range(rounds + 1):
         pair = []
         for work in (ours, theirs):
+            _settle()
             begun = time.process_time()
             work()
             pair.append(time.process_time() - begun)
         pairs.append(pair)
     first, second = (statistics.median(each) for each in zip(*pairs[1:], strict=True))
     return first, second
+
+
+def _settle() -> None:
+    """Waits until what other threads still do for the work before is done; a second at most."""
+    for _ in range(50):
+        worked = time.process_time()
+        time.sleep(0.02)
+        if time.process_time() - worked < 0.001:
+            return
 
 
 def is_quiet() -> bool:
