@@ -210,7 +210,8 @@ def _files_of(host: Host, prompt: str) -> list[Any]:
     """The pictures in the store that a prompt has made."""
     assert host.home
     sidecars = [file for file in host.home.glob("results/*/*.json") if prompt in file.read_text("utf-8")]
-    return [file for side in sidecars for file in side.parent.glob(f"{side.stem}.*") if file.suffix != ".json"]
+    digests = [(side.parent, side.name.partition(".")[0]) for side in sidecars]
+    return [file for folder, digest in digests for file in folder.glob(f"{digest}.*") if file.suffix != ".json"]
 
 
 def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, bench: Bench) -> None:
