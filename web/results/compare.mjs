@@ -63,13 +63,14 @@ function differences(left, right) {
 }
 
 /**
- * What tells the two pictures apart: model, options, else when they were made.
+ * What tells the two pictures apart: model, options, else when they were made, else their sides.
  * @param {Result} left @param {Result} right @param {[Fact[], Fact[]]} differing
  */
 function labelsOf(left, right, differing) {
   const sameModel = modelLine(left) === modelLine(right);
   return [left, right].map((each, side) => {
     const parts = [...(sameModel ? [] : [modelLine(each)]), ...(differing[side] ?? []).map((fact) => fact.join(" "))];
-    return parts.length ? parts.join(" · ") : when(each.created);
+    if (parts.length) return parts.join(" · ");
+    return when(left.created) === when(right.created) ? t(side ? "compare.right" : "compare.left") : when(each.created);
   });
 }
