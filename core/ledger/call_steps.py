@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -151,8 +152,14 @@ class CallSteps:
             self._ownership.release({fingerprint: uid})
             self._ownership.notify_waiters()
 
+        is_late = threading.Event()
+
+        def write_down() -> None:
+            if not self._backlog.write(write, written, lambda: failed() if is_late.is_set() else None):
+                is_late.set()
+
         try:
-            self._results.share_then(uid, name, lambda: self._backlog.write(write, written), failed)
+            self._results.share_then(uid, name, write_down, failed)
         except OSError as error:
             raise ledger_failed(
                 msg("call_steps.folder_not_readable", folder=self._results.folder, error=error.strerror or error)
