@@ -28,7 +28,7 @@ _BLOCK = 64
 """px of the squares whose errors are taken as independent of each other."""
 _LEAST_BLOCK = 16
 _LEAST_FREEDOM = 3
-"""Squares above the number of parameters: with fewer, nothing can be said."""
+"""Squares, as if all said as much, above the number of parameters: with fewer, nothing can be said."""
 _CELL = 4
 """px of a square of likeness."""
 
@@ -109,7 +109,7 @@ class Certainty:
     """How far a movement may be wrong, px at the size of measurement."""
 
     error: float = float("inf")
-    """99 % are nearer at the corner where it is largest, in one direction, as far as squares err independently."""
+    """99 % of random errors are below this at the corner where they are largest, in one direction."""
     rest: float = float("inf")
     """What is left of the difference between the pictures, as the movement of each px by itself that would make it.
 
@@ -135,10 +135,13 @@ def certainty(pair: Pair, model: Model, with_scale: bool) -> Certainty:
     products = (weighted[:, :, None] * system.jacobian[:, None]).flatten(1)
     parts = torch.zeros(count, parameters**2, dtype=torch.float64).index_add_(0, block, products)
     used = (parts != 0).any(1)
-    freedom = int(used.sum()) - parameters
-    if freedom < _LEAST_FREEDOM:
+    squares = parts[used].unflatten(1, (parameters, parameters))
+    # What each square has of the information. As many equal squares would say as much as these do.
+    share = torch.linalg.solve(system.normal, squares).diagonal(dim1=1, dim2=2).sum(1) / parameters
+    freedom = float(1 / (share**2).sum()) - parameters if len(share) else 0.0
+    if not freedom >= _LEAST_FREEDOM:
         return Certainty()
-    without = system.normal - parts[used].unflatten(1, (parameters, parameters))
+    without = system.normal - squares
     moves = torch.linalg.solve(without, pulls.sum(0) - pulls[used])
     moves -= moves.mean(0)
     covariance = moves.T @ moves * ((len(moves) - 1) / len(moves))
@@ -161,6 +164,6 @@ def _at_corners(covariance: torch.Tensor, width: int, height: int) -> float:
     return max(0.0, *variances) ** 0.5
 
 
-def _student(freedom: int) -> float:
+def _student(freedom: float) -> float:
     """How many standard errors 99 % of measurements are within, by Student's distribution (its expansion by Fisher)."""
     return 2.576 + 4.917 / freedom + 8.84 / freedom**2 + 12.15 / freedom**3

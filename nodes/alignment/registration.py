@@ -25,7 +25,7 @@ _RIVAL_SHARE = 0.7
 TRUSTED_LEAD = 2.0
 """Least difference by the best other movement, in multiples of that by the found one: about 1 where a picture repeats."""
 TRUSTED_ERROR = 0.25
-"""px of the original at a corner: 99 % of measurements have to be nearer."""
+"""px of the original at a corner, below which 99 % of random errors have to be."""
 TRUSTED_REST = 1.0
 """px at the size of measurement: where more is left, the picture was drawn again with its edges beside their places."""
 _TILES = (128, 64, 32)
@@ -52,7 +52,7 @@ class Movement:
     lead: float = 0.0
     """How many times as much the pictures differ by the best other movement."""
     error: float = 0.0
-    """px of the original at a corner: 99 % of such measurements are nearer, as far as its squares err independently."""
+    """px of the original at a corner, below which 99 % of random errors are."""
     rest: float = 0.0
     """px at the size of measurement by which edges lie beside their places."""
     noise: float = 0.0
