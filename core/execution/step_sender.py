@@ -117,9 +117,9 @@ class StepSender:
         try:
             return self.journal_and_send(transport, send)
         except RequestFailed as broken:
-            return self._answer_before_break(send, broken.reply) or broken
+            return answer_before_break(self._dialect, self._status, send, broken.reply) or broken
         except TooLong as error:
-            if (answer := self._answer_before_break(send, error.reply)) is not None:
+            if (answer := answer_before_break(self._dialect, self._status, send, error.reply)) is not None:
                 return answer
             # A task is asked about again later: its next answer may be shorter.
             kept = None
@@ -165,13 +165,6 @@ class StepSender:
             status.advance(Withdrawn())
             raise self._messages.not_sent() from None
 
-    def _answer_before_break(self, send: Send, reply: Reply | None) -> Reply | None:
-        """What had come of a stream when it broke or was not read on, where the picture, or why there is none, is in it."""
-        if not send.streams or reply is None or not reply.ok:
-            return None
-        step = step_after(self._dialect, self._status.job, send, replace(reply, prompt=self._status.sent_text))
-        return None if isinstance(step, Failed) and step.failure.kind == "unreadable" else reply
-
     def _hooks(self, send: Send) -> TransferHooks:
         status = self._status
         watch = DraftWatch(self._dialect, status) if send.streams and isinstance(self._dialect, Streams) else None
@@ -182,9 +175,15 @@ class StepSender:
                 status.phase = "sent"
 
         def leaving() -> None:
-            if send.paid:
-                status.advance(RequestSent())
-                self._throttle.mark_sent()
+            if not send.paid:
+                return
+            was_sent = status.maybe_paid
+            status.advance(RequestSent())
+            # Looked at after that: what a stopped run says about the money is then true, whichever comes first.
+            if self._stopped() and not was_sent:
+                status.advance(TryEnded("no"))
+                raise Cancelled
+            self._throttle.mark_sent()
 
         return TransferHooks(
             is_cancelled=lambda: self._stopped() and not status.maybe_paid,
@@ -290,6 +289,14 @@ class StepSender:
         """An accepted task is asked for until the deadline, whatever happens on the way."""
         status = self._status
         return min(attempt, 3) if status.task is not None and time.monotonic() < status.deadline() else attempt
+
+
+def answer_before_break(dialect: Dialect, status: CallStatus, send: Send, reply: Reply | None) -> Reply | None:
+    """What had come of a stream when it broke or was not read on, where the picture, or why there is none, is in it."""
+    if not send.streams or reply is None or not reply.ok:
+        return None
+    step = step_after(dialect, status.job, send, replace(reply, prompt=status.sent_text))
+    return None if isinstance(step, Failed) and step.failure.kind == "unreadable" else reply
 
 
 def headers_of(send: Send, idempotency_header: str, call_id: str) -> dict[str, str]:

@@ -14,7 +14,9 @@ from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Cancels
 from pack.core.engine import Engine
 from pack.core.execution.call import Call
+from pack.core.execution.report import StopSummary
 from pack.core.execution.run import Run
+from pack.core.http.transport import TransferHooks, Transport
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.providers import BUILT_IN
@@ -94,6 +96,38 @@ def test_what_waits_is_taken_back_and_costs_nothing(engine: Engine, doubles: Dou
     again = finish(begin(engine, prompt, provider))
     assert again.tasks[0].result and again.tasks[0].source == "provider" and not errors(again)
     assert doubles.request_log("back")["paid_images"] == 1
+
+
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the last byte", "after it"])
+def test_a_run_that_is_stopped_while_its_request_leaves_says_truly_whether_it_was_sent(
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch, is_before: bool
+) -> None:
+    prompt, send, runs, is_there = f"leaving {is_before}", Transport.send, list[Run](), threading.Event()
+    summaries = list[StopSummary]()
+
+    def stopping(transport: Transport, *what: Any, hooks: TransferHooks, **more: Any) -> Any:
+        def leaving() -> None:
+            assert is_there.wait(30)
+            if is_before:
+                summaries.append(runs[0].stop())
+            hooks.on_last_byte()
+            if not is_before:
+                summaries.append(runs[0].stop())
+
+        hooked = replace(hooks, on_last_byte=leaving) if more["fresh"] else hooks
+        return send(transport, *what, hooks=hooked, **more)
+
+    monkeypatch.setattr(Transport, "send", stopping)
+    runs.append(begin(engine, prompt, "onerouter"))
+    is_there.set()
+    finish(runs[0])
+    (summary,) = summaries
+    paid = doubles.request_log(prompt=prompt)["paid_images"]
+    if is_before:
+        assert (summary.dropped, summary.pending, paid, spent(engine)) == (1, 0, 0, 0)
+        assert charged(runs[0].calls[0]) == "no"
+    else:
+        assert (summary.dropped, summary.pending, paid) == (0, 1, 1)
 
 
 def spent(engine: Engine) -> float:
