@@ -26,6 +26,12 @@ def keeps_sessions(first: Any, second: Any) -> bool:
     # Where sessions are given in turns, each statement gets the next one.
     if any(_pid(first) != pid for _ in range(_TRIES)):
         return False
+    # Else a transaction gets the session that was used last, or for once one that the pooler has just opened.
+    return all(_are_apart(first, second, pid) for _ in range(_TRIES))
+
+
+def _are_apart(first: Any, second: Any, pid: int) -> bool:
+    """Whether `first` has the session `pid` while `second` is in a transaction of another one, and after it."""
     try:
         second.execute("BEGIN")
     except Exception as error:
@@ -33,10 +39,11 @@ def keeps_sessions(first: Any, second: Any) -> bool:
             return False
         raise
     try:
-        # Else a transaction gets the session that was used last, unless the first connection has it for its own.
-        return _pid(second) != pid and _pid(first) == pid
+        if _pid(second) == pid or _pid(first) != pid:
+            return False
     finally:
         second.execute("ROLLBACK")
+    return _pid(first) == pid
 
 
 def _pid(connection: Any) -> int:

@@ -109,12 +109,22 @@ class Connection:
     ("first", "second", "kept"),
     [
         (Connection(11, 11), Connection(12), True),
-        (Connection(7, 11, 11, 11, 11, 11), Connection(8, 12), True),
+        (Connection(7, *[11] * 10), Connection(8, 12, 12, 12), True),
         (Connection(7, 11, 11, 11, 11), Connection(8, 11), False),
         (Connection(7, 11, 11, 11, 11, 13), Connection(8, 12), False),
+        (Connection(7, 11, 11, 11, 11, 11, 12), Connection(8, 12), False),
+        (Connection(7, *[11] * 6), Connection(8, 12, 11), False),
         (Connection(7, 11, 12), Connection(8), False),
     ],
-    ids=["no pooler", "session mode", "one session for both", "the session was given away", "in turns"],
+    ids=[
+        "no pooler",
+        "session mode",
+        "one session for both",
+        "the session was given away",
+        "a new session came first",
+        "a new one each time",
+        "in turns",
+    ],
 )
 def test_what_shows_that_sessions_are_kept(first: Connection, second: Connection, kept: bool) -> None:
     assert keeps_sessions(first, second) is kept and not second.open
