@@ -15,20 +15,24 @@ MAX_NODES = 200
 MAX_SOURCES = 8
 IMAGE_NODES = ("NanoBananaGenerate", "NanoBananaEdit")
 _REFERENCE = re.compile(r"images\.(image_\d{1,2})$|(mask)$")
-_OPTIONS = (
-    *(
-        "seed",
-        "aspect_ratio",
-        "resolution",
-        "batch_mode",
-        "output_size",
-        "region",
-        "align",
-        "mask_hint",
-        "system_prompt",
-    ),
-    *("thinking", "enable_web_search", "safety_tolerance", "output_format", "temperature", "top_p"),
+OPTIONS = (
+    "seed",
+    "aspect_ratio",
+    "resolution",
+    "batch_mode",
+    "output_size",
+    "region",
+    "align",
+    "mask_hint",
+    "system_prompt",
+    "thinking",
+    "enable_web_search",
+    "safety_tolerance",
+    "output_format",
+    "temperature",
+    "top_p",
 )
+"""Inputs whose values are shown, in this order, where they aren't at their defaults."""
 
 
 def origin_of(
@@ -45,7 +49,7 @@ def origin_of(
     defaults = widget_defaults.get(kind_of(node), {})
     graph = PromptGraph(nodes)
     options: dict[str, Any] = {}
-    for name in _OPTIONS:
+    for name in OPTIONS:
         value = graph.constant(inputs.get(name)) if is_link(inputs.get(name)) else inputs.get(name)
         if not isinstance(value, (str, int, float)) or _is_default(name, value, defaults):
             continue

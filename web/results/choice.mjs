@@ -37,7 +37,8 @@ export class Choice {
   set(results) {
     this.isActive = true;
     this.results = results;
-    this.text.textContent = t(["results.chosen_none", "results.chosen_one", "results.chosen_two"][results.length] ?? "");
+    const [first, second] = results;
+    this.text.textContent = t(second ? "results.chosen_two" : first ? "results.chosen_one" : "results.chosen_none");
     this.open.disabled = results.length !== 2;
     this.show();
   }

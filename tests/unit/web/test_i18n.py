@@ -15,6 +15,7 @@ from pack.core.custom_providers.templates import AUTH
 from pack.core.errors import Charged
 from pack.dev import cache, node
 from pack.dev.env import clean
+from pack.nodes.origin import OPTIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 WEB = ROOT / "web"
@@ -81,6 +82,7 @@ class Modules:
             "prices.${name}": [f"prices.{name}" for name in self.first_strings("dry_run.mjs", "labelled")],
             "placeholder.${name}": [f"placeholder.{name}" for name in self.array("placeholders.mjs", "FIELDS")],
             "form.auth.${name}": [f"form.auth.{name}" for name in AUTH],
+            "option.${name}": [f"option.{name}" for name in OPTIONS],
             "charged.${failed.charged}": [f"charged.{name}" for name in get_args(Charged)],
         }
 
