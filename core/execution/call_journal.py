@@ -83,7 +83,7 @@ class CallJournal:
     def keep_turn(self, number: int, data: bytes, turn: ModelTurn) -> bool:
         """Keeps the request and its answer, of which `data` is the result, so that a conversation can go on from it.
 
-        Done before the picture is on disk. What can't be kept costs nothing: the last picture stands for it later.
+        Done before the picture is stored. What can't be kept costs nothing: the last picture stands for it later.
         Gives whether it is kept.
         """
         status, journal = self._status, self._journal

@@ -141,9 +141,9 @@ class ImageCollector:
                 # A proxy or certificates of this machine: the picture can be downloaded later.
                 status.advance_picture(number, Misconfigured())
                 raise
+        on_disk = self._journal.write_incoming(number, data)
         if self._turn is not None:
             self._turn_kept = self._journal.keep_turn(number, data, self._turn)
-        on_disk = self._journal.write_incoming(number, data)
         try:
             image = _result_image(data)
         except TooLarge as error:
