@@ -3,11 +3,13 @@
     unreadable/<call>.answer    a line of JSON (status, headers, the dialect's state, request id), then the body as it came
 
 The caller removes the key from them. One answer is cut to `MAX_ANSWER_BYTES`; the folder holds at most `MAX_FOLDER_BYTES`, and
-the oldest answers are deleted first. Methods raise OSError unless they say otherwise.
+the oldest answers are deleted first, but none of the order that another one is written for. Methods raise OSError unless
+they say otherwise.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -104,7 +106,11 @@ class KeptAnswers:
             self.path(call).unlink(missing_ok=True)
 
     def _trim(self, newest: Path) -> None:
-        """Deletes the oldest answers while the folder is too large; never the newest one."""
+        """Deletes the oldest answers while the folder is too large; never the newest one, nor others of its order.
+
+        Raises OSError where those alone are too large: the newest one is not kept then.
+        """
+        order = newest.stem.rpartition("-")[0]
         files: list[tuple[float, int, Path]] = []
         for file in self.folder.glob(f"*{_ENDING}"):
             try:
@@ -116,6 +122,9 @@ class KeptAnswers:
         for _, size, file in sorted(files):
             if total <= MAX_FOLDER_BYTES:
                 return
-            if file != newest:
+            if file != newest and not (order and file.stem.startswith(f"{order}-")):
                 file.unlink(missing_ok=True)
                 total -= size
+        if total > MAX_FOLDER_BYTES and order:
+            newest.unlink(missing_ok=True)
+            raise OSError(errno.ENOSPC, "The answers of this order take all the room that there is for answers")

@@ -178,7 +178,8 @@ class Order(JournaledCall):
         finally:
             if sender is not None:
                 sender.transport.close()
-            self._file.delete(keep_answers=self._answers is not None and self._answers.has_unkept)
+            is_read = self._has_collected and self._answers is not None and not self._answers.has_unkept
+            self._file.delete(keep_answers=not is_read)
             outcome.attempts, outcome.seconds = status.attempts, time.monotonic() - begun
             self._key.scrub_outcome(outcome)
             self._journal.close(run_detached=self.settled.is_set() and not self.was_cancelled)

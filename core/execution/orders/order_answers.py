@@ -62,6 +62,7 @@ class OrderAnswers:
         status = self._status
         # After a reading that was broken off, those that have ended are left alone.
         missing = {number for number in status.numbers if is_open(status.charge_of(number))}
+        open_before = frozenset(missing)
         unread: list[tuple[int, ReadBytes]] = []
         for place, (parse, read) in enumerate(self._pieces(found, reply, file)):
             answer = self._parsed(parse)
@@ -73,16 +74,28 @@ class OrderAnswers:
                 missing.discard(number)
                 self._take(number, answer, read)
         for place, read in unread:
-            if missing:
-                number = _number_of(gemini_batch.key_in(read()), place)
-                number = number if number in missing else min(missing)
-                missing.discard(number)
-                self._fail(number, _UNREADABLE, read)
+            key = gemini_batch.key_in(read())
+            number = _number_of(key, place)
+            if number not in missing:
+                if not missing or not self._may_be_of_another(number, key, open_before):
+                    continue
+                number = min(missing)
+            missing.discard(number)
+            self._fail(number, _UNREADABLE, read)
         kept = None
         if missing and found.state == "succeeded" and not found.has_answers:
             kept = self._journal.keep_order_answer(bytes(reply.body))
         for number in sorted(missing):
             self._lacking(number, found, kept)
+
+    def _may_be_of_another(self, number: int, key: str, open_before: frozenset[int]) -> bool:
+        """Whether an answer that can't be read may be that of another picture than its key or place says.
+
+        Not where it is that of a picture which has ended, or which an answer before it is of.
+        """
+        if number in open_before:
+            return not _is_number(key)
+        return self._status.claim is None and open_before == set(self._status.numbers)
 
     def read_again(self, number: int, body: bytes) -> None:
         """Takes the picture with this number from an answer that was kept. Raises OSError."""
@@ -226,4 +239,8 @@ class OrderAnswers:
 
 def _number_of(key: str, index: int) -> int:
     """Which picture an answer is: as its key says, else by its place."""
-    return int(key) if key.isascii() and key.isdecimal() and len(key) < 10 else index
+    return int(key) if _is_number(key) else index
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdecimal() and len(key) < 10

@@ -116,6 +116,7 @@ class OrderCreation:
         except TooLong:
             return self._found_or(lambda money: self._unreadable(ProviderFailure("unreadable"), money))
         status.advance(RequestSent())
+        status.sent_at = status.sent_at or time.monotonic()  # an answer may come before the last byte has left
         if reply.ok:
             created = gemini_batch.created_batch(reply)
             return created or self._found_or(lambda money: self._unreadable(ProviderFailure("unreadable"), money))

@@ -31,7 +31,7 @@ from pack.core.execution.orders.order_sender import OrderSender
 from pack.core.execution.report import StopSummary
 from pack.core.execution.run import Run
 from pack.core.images.picture import Picture
-from pack.core.ledger import RunContext
+from pack.core.ledger import RunContext, kept_answers
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
@@ -707,6 +707,51 @@ def test_an_answer_that_can_be_neither_read_nor_kept_is_fetched_again(
     (row,) = History(machine.engine.ledger).pictures("a hare")
     assert row.state == "unknown" and row.answer
     assert not list((machine.engine.home / "orders").iterdir())
+
+
+def test_an_answer_is_never_taken_for_that_of_a_picture_which_has_ended(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read again has the answers of all pictures of the order, unreadable ones too."""
+
+    def broken(answers: list[dict[str, Any]]) -> bytes:
+        first, *others = lines(answers)
+        return b"\n".join([first, *(each[:-1] for each in others)]) + b"\n"
+
+    keep = machine.engine.ledger.keep_answer
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            machine.engine.ledger,
+            "keep_answer",
+            lambda name, *given: None if name.endswith("-2") else keep(name, *given),
+        )
+        answered(machine, broken, "a fox", "a hare", "an owl", by_file=True)
+        assert machine.wait_for_end().resumable == 1
+    assert [machine.state_of(prompt) for prompt in ("a hare", "an owl")] == [["unknown"], ["accepted"]]
+    machine.engine.recover(however_old=True)
+    assert machine.wait_for_end(2).failed == 1
+    (row,) = History(machine.engine.ledger).pictures("an owl")
+    kept = machine.engine.ledger.answers.read(row.answer.removesuffix(".answer"))
+    assert row.state == "unknown" and kept is not None and gemini.key_in(kept.body) == "2"
+
+
+def test_the_answers_of_one_order_push_each_other_out_of_no_folder(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no room for all of them, the file of answers stays."""
+    monkeypatch.setattr(kept_answers, "MAX_FOLDER_BYTES", 1500)
+
+    def unreadable(answers: list[dict[str, Any]]) -> bytes:
+        return b"\n".join(each[:200] for each in lines(answers)) + b"\n"
+
+    prompts = [f"hare {number}" for number in range(8)]
+    answered(machine, unreadable, *prompts, by_file=True)
+    end = machine.wait_for_end()
+    rows = [row for prompt in prompts for row in History(machine.engine.ledger).pictures(prompt)]
+    kept = [row for row in rows if row.state == "unknown"]
+    assert 0 < len(kept) < 8 and end.resumable == 8 - len(kept)
+    assert all(machine.engine.ledger.answers.has(row.answer.removesuffix(".answer")) for row in kept)
+    assert [file.suffix for file in (machine.engine.home / "orders").iterdir()] == [".answers"]
 
 
 def test_a_fault_of_ours_in_one_answer_keeps_no_other_back(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
