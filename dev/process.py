@@ -73,8 +73,11 @@ def run_to_end(command: Sequence[str], folder: Path, environment: Mapping[str, s
 
 def _end(child: "subprocess.Popen[bytes]", group: bool) -> None:
     """Interrupts a child, with its group or alone, and kills what is left after LAST_SECONDS or another Ctrl+C."""
-    if os.name != "posix":
+    if os.name != "posix":  # Ctrl+C has reached it, too
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(LAST_SECONDS)
         child.kill()
+        child.wait()
         return
     try:
         _signal(child, signal.SIGINT, group)

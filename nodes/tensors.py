@@ -106,7 +106,7 @@ def _float_strips(frame: torch.Tensor) -> Iterator[tuple[slice, np.ndarray]]:
             part = part.to(device="cpu", dtype=torch.float32)
         for top in range(0, len(part), rows):
             strip = part[top : top + rows]
-            yield slice(first + top, first + top + len(strip)), strip.to(torch.float32).numpy()
+            yield slice(first + top, first + top + len(strip)), strip.to(torch.float32).resolve_neg().numpy()
 
 
 def image(data: Pixels) -> torch.Tensor:

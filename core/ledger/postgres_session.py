@@ -190,6 +190,7 @@ class PostgresSession:
                         return
                 if connection.execute(_OWN, [self.id]).fetchone() != (0.0, self._pid):
                     raise ConnectionError(msg("postgres_database.did_not_answer"))
+                self._confirm_held()
             except Exception as error:
                 if not self._closed.is_set():
                     log.warning("%s", self._database.away(error).reason)
@@ -217,6 +218,12 @@ class PostgresSession:
     def _set_held(self, held: bool) -> None:
         with self._state:
             self._held, self._away = held, False
+            self._state.notify_all()
+
+    def _confirm_held(self) -> None:
+        """The server says that the lock is held: what `is_seen` has found may have been from before the last connection."""
+        with self._state:
+            self._held |= not self._closed.is_set()
             self._state.notify_all()
 
     def _set_away(self) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ..files import private_files
 from . import queries
 from .database import Database
 from .results import TURN, UID, Results
-from .turns import ORDERED, Turns
+from .turns import ORDERED, Turns, is_older
 from .types import OPEN_STATES
 
 SECONDS_BETWEEN = 7 * 86400.0
@@ -97,10 +98,10 @@ class TurnSweep:
         `turns`: the uids of the pictures that have one.
         """
         before = self._clock() - _REFERENCE_SECONDS
-        old = [each for each in self._turns.marks() if each.stat().st_mtime < before]
+        old = [each for each in self._turns.marks() if is_older(each, before)]
         unused = {str(file): file.name.split(".")[1] for file in old if file.name.split(".")[1] not in turns}
         for name in self._left_behind(unused, ("unknown",)):
-            os.unlink(name)
+            Path(name).unlink(missing_ok=True)
         self._turns.delete_unmarked(before)
 
 

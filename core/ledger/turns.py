@@ -150,7 +150,7 @@ class Turns:
         with self._lock:
             marked = {file.name.partition(".")[0] for file in self.marks()}
             for file in self._folder.glob("*/*"):
-                if file.suffix != ".used" and file.stem not in marked and file.stat().st_mtime < before:
+                if file.suffix != ".used" and file.stem not in marked and is_older(file, before):
                     file.unlink(missing_ok=True)
             self._total = None
 
@@ -235,6 +235,14 @@ class Turns:
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             log.warning("the turn %s can't be read: %s", key, type(error).__name__)
             return None
+
+
+def is_older(file: Path, time: float) -> bool:
+    """Whether a file was last written before a Unix time; no where it has just been deleted."""
+    try:
+        return file.stat().st_mtime < time
+    except FileNotFoundError:
+        return False
 
 
 def _reference_key(digest: str) -> str:

@@ -438,3 +438,10 @@ def test_a_narrow_result_is_enlarged_where_it_is_seen_only(
 def test_a_line_as_a_result_takes_no_gigabytes(have: tuple[int, int]) -> None:
     """Whole, it would be enlarged to 96 or 54 GB."""
     assert tensors.covering(torch.full((*have, 3), 0.25), 400, 500).shape == (500, 400, 3)
+
+
+def test_a_frame_whose_sign_is_still_to_be_changed_is_read() -> None:
+    """What torch gives for the imaginary part of a conjugate, as after a Fourier transform."""
+    values = torch.complex(torch.zeros(2, 3, 3), torch.full((2, 3, 3), -0.4)).conj().imag
+    assert values.is_neg()
+    assert (tensors.pixels(values) == 102).all()
