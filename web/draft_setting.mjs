@@ -25,7 +25,8 @@ async function send() {
   const show = showsDrafts();
   const wanted = `${api.clientId} ${show}`;
   if (!api.clientId || wanted === sent || (!show && !sent)) return;
+  const before = sent;
   sent = wanted;
   const answer = await ask("/drafts", { method: "POST", body: { client: api.clientId, show } }).catch(() => null);
-  if (answer?.show !== show && sent === wanted) sent = ""; // the next status of the queue is the next try
+  if (answer?.show !== show && sent === wanted) sent = before; // the next status of the queue is the next try
 }

@@ -1,9 +1,9 @@
 /** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
-import { app } from "/scripts/app.js";
 import { api } from "/scripts/api.js";
 import { failureNote } from "./failure_note.mjs";
 import { hideProgress, markEarlier, showProgress, showRunNotes } from "./node_footer.mjs";
 import { providerStore } from "./provider_store.mjs";
+import { queueMode, queueSettings } from "./queue_mode.mjs";
 import { runNotes } from "./run_note.mjs";
 import { followQueued, runEnded } from "./run_signature.mjs";
 import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
@@ -161,12 +161,10 @@ let warned = "";
 
 /** A queue on Instant or On Change pays for every new seed without a click: warned of once, when both are there. */
 export function warnAboutAutoQueue() {
-  const mode = String(queueSettings()?.mode ?? "disabled").replace(/-.*/, "");
+  const mode = queueMode();
   if (mode === "disabled") warned = "";
   else if (mode !== warned && ourNodes().some(({ node }) => isImageNode(node))) {
     warned = mode;
     toast("warn", t("toast.queue"), t(mode === "change" ? "toast.queue_change" : "toast.queue_instant"));
   }
 }
-
-const queueSettings = () => /** @type {any} */ (app.extensionManager).queueSettings;

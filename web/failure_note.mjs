@@ -1,6 +1,6 @@
 /** What a node says of a failure: what happened, what it cost, what can be done; the rest is folded. */
 import { problemActions } from "./problem_actions.mjs";
-import { runOnly } from "./results/pay_again.mjs";
+import { partOnCanvas, recordedPart, runOnly } from "./results/pay_again.mjs";
 import { ask } from "./server.mjs";
 import { unresolvedActions } from "./unresolved.mjs";
 import { money, t } from "./i18n.mjs";
@@ -77,6 +77,8 @@ function actionsOf(node, { failed, kind, asked, reread, settled }) {
         provider: doubtful[0]?.provider ?? asked,
         usd: sumOf(doubtful) || null,
         hasAnswer: doubtful.some((each) => each.answer),
+        // The request in doubt may be one of another run, in another workflow.
+        partOf: async () => (await partOnCanvas(node)) ?? recordedPart(String(doubtful[0]?.id)),
         payAgain: runOnly,
         withdrawn: () => settled(t("unresolved.withdrawn")),
       }),

@@ -123,8 +123,8 @@ app.registerExtension({
     followExecution({ resultsChanged: refreshResults });
     followReconnects({ resultsChanged: refreshResults });
     followDraftSetting();
-    askBeforeRuns();
     addPreviewsBeforeRuns();
+    askBeforeRuns(); // around it: where the answer is no, nothing is added
     followLanguage((text) => toast("info", "Nano Banana", text));
     checkLoadedPrompts();
     providerStore.onChange(scheduleEstimates);

@@ -5,6 +5,7 @@
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { asOneUndoStep, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
+import { queueMode } from "./queue_mode.mjs";
 import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
@@ -23,10 +24,21 @@ export function addPreviewsBeforeRuns() {
   /** @param {number} number @param {number} [count] @param {any} [options] */
   const addFirst = (number, count, options) => {
     const targets = Array.isArray(options) ? options : options?.queueNodeIds;
-    if (!targets?.length && !hasOutputNode(app.rootGraph ?? app.graph, MAX_DEPTH)) addPreviews(nodesWithoutLinks());
+    addPreviews(nodesForPreviews(targets));
     return queuePrompt(number, count, options);
   };
   app.queuePrompt = /** @type {any} */ (addFirst);
+}
+
+/**
+ * The nodes that get a Preview Image before a run. None where the queue runs by itself: nobody would have asked for what is paid;
+ * and none where the host refuses the run all the same.
+ * @param {unknown[] | undefined} targets Ids of the nodes that are asked for; undefined: all. @returns {Node[]}
+ */
+export function nodesForPreviews(targets) {
+  const graph = app.rootGraph ?? app.graph;
+  if (targets?.length || queueMode() !== "disabled" || hasOutputNode(graph, MAX_DEPTH)) return [];
+  return hasMissingNode(graph, MAX_DEPTH) ? [] : nodesWithoutLinks();
 }
 
 /** @returns {Node[]} Image nodes on the open canvas whose pictures go nowhere. */
@@ -38,13 +50,11 @@ function addPreviews(nodes) {
   if (nodes.length) asOneUndoStep(() => nodes.forEach(addPreview));
 }
 
-/** Gives a node a Preview Image where no node shows or saves what it makes. Part of an undo step of its caller. @param {Node} node */
-export function ensureOutput(node) {
-  if (isActive(node) && !feedsOutput(node, MAX_DEPTH)) addPreview(node);
-}
+/** Whether no node shows or saves what a node makes. @param {Node} node */
+export const needsPreview = (node) => isActive(node) && !feedsOutput(node, MAX_DEPTH);
 
-/** @param {Node} node */
-function addPreview(node) {
+/** Part of an undo step of its caller. @param {Node} node */
+export function addPreview(node) {
   const made = /** @type {any} */ (window).LiteGraph?.createNode?.(PREVIEW);
   if (!made || !node.graph) return;
   made.setSize?.(SIZE);
@@ -58,6 +68,14 @@ function addPreview(node) {
 function hasOutputNode(graph, depthLeft) {
   const runs = (/** @type {Node} */ node) => isOutput(node) || (depthLeft > 0 && hasOutputNode(node.subgraph, depthLeft - 1));
   return (graph?.nodes ?? []).some((/** @type {Node} */ node) => isActive(node) && runs(node));
+}
+
+/** Whether a graph has an active node that isn't installed. @param {Graph | undefined} graph @param {number} depthLeft @returns {boolean} */
+function hasMissingNode(graph, depthLeft) {
+  const types = /** @type {any} */ (window).LiteGraph?.registered_node_types ?? {};
+  const isMissing = (/** @type {Node} */ node) =>
+    node.subgraph ? depthLeft > 0 && hasMissingNode(node.subgraph, depthLeft - 1) : !node.isVirtualNode && !(node.type in types);
+  return (graph?.nodes ?? []).some((/** @type {Node} */ node) => isActive(node) && isMissing(node));
 }
 
 /** @param {Node} node */

@@ -16,7 +16,10 @@ export function nameOwnValues(node) {
     const prototype = Object.getPrototypeOf(widget);
     Object.defineProperty(widget, TEXT, {
       configurable: true,
-      get: () => (Number(widget.value) < 0 ? t("value.own") : Reflect.get(prototype, TEXT, widget)),
+      get: () => {
+        const text = Reflect.get(prototype, TEXT, widget); // empty where another node gives the value
+        return text && Number(widget.value) < 0 ? t("value.own") : text;
+      },
     });
   }
 }

@@ -6,6 +6,7 @@ import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
 import { ourNodes } from "./graph.mjs";
+import { nodesForPreviews } from "./output_nodes.mjs";
 import { forgetLostLinks, lostLinks } from "./sockets.mjs";
 import { unknownInputs, unknownText } from "./newer_version.mjs";
 import { t } from "./i18n.mjs";
@@ -77,9 +78,11 @@ async function idsOfRun(targets) {
   const types = /** @type {any} */ (window).LiteGraph?.registered_node_types ?? {};
   /** @type {Set<string>} */
   const found = new Set();
+  const shown = new Set(nodesForPreviews(targets));
   const open = targets?.length
     ? targets.map(String)
     : Object.keys(output).filter((id) => types[output[id]?.class_type ?? ""]?.nodeData?.output_node);
+  open.push(...ourNodes().flatMap(({ node, path }) => (shown.has(node) ? [path] : [])));
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     if (found.has(id)) continue;
     found.add(id);

@@ -1,11 +1,12 @@
 /** What a person can do about requests that may have been charged: on the node and in the results panel alike. */
 import { confirmDialog } from "./dialog.mjs";
 import { providerStore } from "./provider_store.mjs";
-import { agreedPart } from "./results/pay_again.mjs";
+import { agreesTo } from "./results/pay_again.mjs";
 import { ask } from "./server.mjs";
 import { money, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./dom.mjs").Action} Action */
+/** @typedef {import("./results/pay_again.mjs").Part} Part */
 
 /**
  * Pay again, forget it, usage page.
@@ -13,21 +14,21 @@ import { money, sentences, t } from "./i18n.mjs";
  * @param {string[]} facts.ids Of the pictures, as the results have them.
  * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
- * @param {(part: import("./results/pay_again.mjs").Part) => unknown} facts.payAgain Runs the part of their workflow that they need;
- *   called once the server knows of the agreement.
+ * @param {() => Promise<Part>} facts.partOf What has to run for them.
+ * @param {(part: Part) => unknown} facts.payAgain Runs it; called once the server knows of the agreement.
  * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
  * @param {boolean} [facts.hasAnswer] Its answer is kept, and can be read again.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
  * @returns {Action[]}
  */
-export function unresolvedActions({ ids, provider, usd, payAgain, askedAgain = false, hasAnswer = false, withdrawn }) {
+export function unresolvedActions({ ids, provider, usd, partOf, payAgain, askedAgain = false, hasAnswer = false, withdrawn }) {
   const page = providerStore.provider(provider);
   const again = {
     text: t("unresolved.pay_again", { usd: money(usd) }),
     title: t("results.pay_again_title"),
     work: async () => {
-      const part = await agreedPart(ids); // where it fails, or is not agreed to, the server is told nothing
-      if (!part) return;
+      const part = await partOf();
+      if (!(await agreesTo(part, ids.length))) return; // where it fails, or is not agreed to, the server is told nothing
       await ask("/results/pay_again", { method: "POST", body: { ids } });
       await payAgain(part);
     },

@@ -1,13 +1,15 @@
 /** A new variation of a node's pictures. */
 import { app } from "/scripts/app.js";
-import { asOneUndoStep, governing, setWidget } from "./graph.mjs";
+import { confirmDialog } from "./dialog.mjs";
+import { asOneUndoStep, governing, promptFor, setWidget } from "./graph.mjs";
+import { missingPictures } from "./missing_pictures.mjs";
 import { showRunNotes } from "./node_footer.mjs";
-import { ensureOutput } from "./output_nodes.mjs";
-import { t } from "./i18n.mjs";
+import { addPreview, needsPreview } from "./output_nodes.mjs";
+import { money, t } from "./i18n.mjs";
 
 /**
  * A new seed, then the queue: with the same seed the stored picture would come again. Pictures that go nowhere get a node that
- * shows them: without one the host refuses the run.
+ * shows them: without one the host refuses the run. What the nodes before it would pay for is asked about then.
  * @param {Comfy.Node} node
  */
 export async function queueNewVariation(node) {
@@ -15,10 +17,21 @@ export async function queueNewVariation(node) {
     showRunNotes(node, [{ text: t("variation.linked"), tone: "warn" }]);
     return;
   }
+  const isLoose = needsPreview(node);
+  if (isLoose && !(await agreesToSources(node))) return;
   const [random] = crypto.getRandomValues(new Uint32Array(1));
   asOneUndoStep(() => {
-    ensureOutput(node);
+    if (isLoose) addPreview(node);
     setWidget(node, "seed", Number(random) >>> 1);
   });
   await app.queuePrompt(0, 1);
+}
+
+/** Asks where pictures that a node is fed with are paid, too: the price on the node is its own. @param {Comfy.Node} node */
+async function agreesToSources(node) {
+  const unknown = { n: 0, usd: null, sure: false };
+  const { n, usd, sure } = await missingPictures(promptFor([node]), "0").catch(() => unknown);
+  if (n <= 0 && sure) return true;
+  const question = sure ? "variation.sources" : usd ? "variation.sources_about" : "variation.sources_unknown";
+  return confirmDialog(t(question, { n, usd: money(usd) }), t("variation.button"));
 }

@@ -49,6 +49,21 @@ BESIDE = """(kind) => {
     return { side: one[2] <= other[0] ? 'left' : one[0] >= other[2] ? 'right' : '', seen, overlap };
 }"""
 """Where a node stands beside the one that makes pictures."""
+NOBODY_ASKED = """async () => {
+    const { queueSettings } = window.app.extensionManager;
+    const { queuePrompt } = window.app.api;
+    const sent = [];
+    window.app.api.queuePrompt = async (...given) => { sent.push(given); return { node_errors: {} }; };
+    queueSettings.mode = 'change';
+    try {
+        await window.app.queuePrompt(0);
+    } finally {
+        queueSettings.mode = 'disabled';
+        window.app.api.queuePrompt = queuePrompt;
+    }
+    return sent.length;
+}"""
+"""The queue runs by itself once; the host gets nothing."""
 KINDS = "() => window.app.graph.nodes.map((node) => node.type).sort().join()"
 COUNT_CLICKS = """() => {
     window.clicks = 0;
@@ -130,6 +145,8 @@ def test_pictures_that_go_nowhere_get_a_preview(canvas: Callable[..., Any], keyl
         ):  # the host may have counted its drawing of the picture as a step
             page.command("Comfy.Undo")
         assert page.page.evaluate(KINDS) == "NanoBananaGenerate,ProviderConfig"
+    assert page.page.evaluate(NOBODY_ASKED) >= 1
+    assert page.page.evaluate(KINDS) == "NanoBananaGenerate,ProviderConfig", "it would pay at each edit"
     assert page.complaints == []
 
 

@@ -34,6 +34,11 @@ EDITED = """([prompt]) => {
     edit.connect(0, show, 0);
 }"""
 """An edit that goes on from the picture, and has no picture of its own yet."""
+WITHOUT_OUTPUTS = """() => {
+    const { graph } = window.app;
+    for (const node of [...graph.nodes]) if (/^(Save|Preview)/.test(node.type)) graph.remove(node);
+}"""
+KINDS = "() => window.app.graph.nodes.map((node) => node.type)"
 FOCUS_IN_ROW = """(prompt) =>
     document.activeElement.closest('.nb-result')?.querySelector('.nb-prompt').textContent === prompt"""
 
@@ -94,6 +99,53 @@ def test_all_that_paying_again_pays_is_said_before(canvas: Callable[..., Any], d
     agree = dialog.get_by_role("button", name="Pay again $0.24")
     assert page.queue(press=agree.click)["status"]["status_str"] == "success"
     assert doubles.request_log(prompt=prompt)["paid_images"] == paid + 3
+    assert page.complaints == []
+
+
+def test_the_node_pays_for_what_is_on_the_canvas(canvas: Callable[..., Any], doubles: Any) -> None:
+    """The request in doubt is one of another workflow, where the node has another id."""
+    page = canvas()
+    prompt = f"A curlew, {page.look} {LOST}"
+    workflow = prompted(text_to_image("onerouter"), prompt)
+    page.load(workflow)
+    page.queue()
+    for node in workflow["nodes"]:
+        node["id"] = 9 if node["id"] == 3 else node["id"]
+    for link in workflow["links"]:
+        link[1], link[3] = (9 if end == 3 else end for end in (link[1], link[3]))
+    page.load(workflow)
+    assert page.queue()["status"]["status_str"] == "error", "it is asked about first"
+    asked = doubles.request_log(prompt=prompt)["paid_images"]
+    again = page.page.locator('.nb-note[data-tone="bad"]').get_by_role("button", name="Pay again $0.08")
+    entry = page.queue(press=again.click)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+    part = {id: node["class_type"] for id, node in entry["prompt"][2].items()}
+    assert part == {"9": "NanoBananaGenerate", "2": "ProviderConfig", "preview": "PreviewImage"}
+    assert doubles.request_log(prompt=prompt)["paid_images"] == asked + 1
+    expect(page.page.locator('.nb-note[data-tone="bad"]')).to_have_count(0)
+    assert page.complaints == []
+
+
+def test_a_variation_says_what_the_nodes_before_it_lack(canvas: Callable[..., Any], doubles: Any) -> None:
+    """Without a node that shows it nothing would run; the price on the node is its own."""
+    page = canvas()
+    prompt, later = f"A ruff, {page.look}", f"A ruff at night, {page.look}"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.page.evaluate(EDITED, [later])
+    page.page.evaluate(WITHOUT_OUTPUTS)
+    page.command("Comfy.Canvas.FitView")
+    dialog = page.page.get_by_role("alertdialog")
+    button = page.page.get_by_role("button", name="New variation").last
+    button.click()
+    expect(dialog).to_contain_text("lack 1 picture, which is paid, too: $0.08")
+    page.shoot("variation-sources")
+    page.page.keyboard.press("Escape")
+    expect(button).to_be_enabled()
+    assert "PreviewImage" not in page.page.evaluate(KINDS)
+    button.click()
+    agree = dialog.get_by_role("button", name="New variation")
+    assert page.queue(press=agree.click)["status"]["status_str"] == "success"
+    assert doubles.request_log(prompt=later)["paid_images"] == 1
     assert page.complaints == []
 
 

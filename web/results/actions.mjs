@@ -8,7 +8,7 @@ import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
 import { goOnFrom, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
 import { actionName, fileName } from "./facts.mjs";
-import { runOnly } from "./pay_again.mjs";
+import { recordedPart, runOnly } from "./pay_again.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 /**
@@ -65,6 +65,7 @@ function inDoubt(result, handlers) {
     ids: [result.id],
     provider: result.provider,
     usd: result.usd,
+    partOf: () => recordedPart(result.id),
     payAgain: async (part) => {
       await openWorkflow(result);
       await runOnly(part);

@@ -33,6 +33,11 @@ export class Choice {
     this.set(this.has(result.id) ? this.results.filter((each) => each.id !== result.id) : [...this.results, result].slice(-2));
   }
 
+  /** @param {string} id Of a result that is forgotten. */
+  drop(id) {
+    if (this.has(id)) this.set(this.results.filter((each) => each.id !== id));
+  }
+
   /** @param {Result[]} results */
   set(results) {
     this.isActive = true;

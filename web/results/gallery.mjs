@@ -258,6 +258,7 @@ export class Gallery {
       read: (/** @type {string} */ id) => this.work.read(id),
       forgotten: (/** @type {string} */ id) => {
         this.viewer?.leave(id);
+        this.choice.drop(id);
         this.pages.remove(id);
         void this.reload("refresh");
       },
@@ -342,6 +343,7 @@ export class Gallery {
   async forgetMany(question, which) {
     if (!(await confirmDialog(t(question), t("results.forget")))) return;
     const answer = await ask(`/results?${which()}`, { method: "DELETE" });
+    for (const { id } of this.choice.results) this.choice.drop(id); // which ones are gone isn't said
     toast("success", t("results.forget"), t("results.forgotten", { n: answer.forgotten }));
     void this.reload();
   }

@@ -1,39 +1,70 @@
-/** Asks for one picture again: only the node that makes it and what feeds it run, whatever else its workflow has. */
+/** Asks for pictures again: only the node that makes them and what feeds it run, whatever else its workflow has. */
+import { api } from "/scripts/api.js";
+import { app } from "/scripts/app.js";
 import { confirmDialog } from "../dialog.mjs";
+import { ourNodes } from "../graph.mjs";
+import { missingPictures } from "../missing_pictures.mjs";
 import { queueRecorded } from "../run_signature.mjs";
 import { toast } from "../toast.mjs";
 import { ask } from "../server.mjs";
 import { money, t } from "../i18n.mjs";
 
-/** @typedef {import("../server.mjs").Estimate} Estimate */
-/** @typedef {{ prompt: Comfy.Prompt, workflow: Comfy.Workflow | null, node: string }} Part `node`: id of the one that makes the picture. */
+/**
+ * @typedef {object} Part What runs of a workflow.
+ * @property {Comfy.Prompt} prompt @property {Comfy.Workflow | null} workflow
+ * @property {string} node Id of the one that makes the pictures.
+ * @property {boolean} [isOnCanvas] It is what is on the canvas now, and not what was kept from an earlier run.
+ */
 
-/** The part of its workflow that a picture needs. Fails with an ApiError. @param {string} id Of the result. @returns {Promise<Part>} */
-const onlyPrompt = (id) => ask(`/results/${encodeURIComponent(id)}/graph?only=picture`);
+/** The part of its workflow that a picture needs, as it ran. Fails with an ApiError. @param {string} id Of the result. @returns {Promise<Part>} */
+export const recordedPart = (id) => ask(`/results/${encodeURIComponent(id)}/graph?only=picture`);
+
+/** What a node on the canvas needs; null where it does not run. @param {Comfy.Node} node @returns {Promise<Part | null>} */
+export async function partOnCanvas(node) {
+  const path = ourNodes().find((each) => each.node === node)?.path ?? "";
+  const { output, workflow } = await app.graphToPrompt();
+  if (!output[path]) return null;
+  /** @type {Comfy.Prompt} */
+  const prompt = {};
+  const open = [path];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const each = output[id];
+    if (!each || prompt[id]) continue;
+    prompt[id] = each;
+    for (const value of Object.values(each.inputs)) if (Array.isArray(value)) open.push(String(value[0]));
+  }
+  // The host runs only what feeds a node that shows or saves something.
+  let preview = "preview";
+  while (output[preview]) preview += "_";
+  prompt[preview] = { class_type: "PreviewImage", inputs: { images: [path, 0] } };
+  return { prompt, workflow, node: path, isOnCanvas: true };
+}
 
 /**
- * That part for pictures of one node; null where the user does not agree to its price: what else is missing of its nodes may be
- * paid with them. Fails with an ApiError.
- * @param {string[]} ids Of the results. @returns {Promise<Part | null>}
+ * Whether the user agrees to what a part costs: asked where it is more than the pictures that the button names. Fails with an
+ * ApiError, and where the host would refuse the run.
+ * @param {Part} part @param {number} pictures That the button names.
  */
-export async function agreedPart(ids) {
-  const part = await onlyPrompt(String(ids[0]));
-  const answer = await ask("/estimate", { method: "POST", body: { prompt: part.prompt, detail: true } });
-  /** @type {Estimate[]} */
-  const nodes = Object.values(answer.nodes);
-  const n = nodes.reduce((all, node) => all + (node.pictures ?? 0) - (node.stored ?? 0), 0);
-  const sure = !answer.left_out && nodes.every((node) => node.sure);
-  if (n <= ids.length && sure) return part;
-  const unknown = answer.left_out || nodes.some((node) => node.usd === null || node.usd === undefined);
-  const usd = unknown ? null : nodes.reduce((all, node) => all + (node.usd ?? 0), 0);
-  const question = t("results.pay_again_sure", { n, usd: money(usd) });
-  const more = sure ? "" : ` ${t("results.pay_again_unsure")}`;
-  return (await confirmDialog(question + more, t("unresolved.pay_again", { usd: money(usd) }))) ? part : null;
+export async function agreesTo({ prompt }, pictures) {
+  refuseMissing(prompt);
+  const { n, usd, sure } = await missingPictures(prompt);
+  if (n <= pictures && sure) return true;
+  const cost = sure || usd ? usd : null;
+  const name = sure ? "results.pay_again_sure" : cost === null ? "results.pay_again_unknown" : "results.pay_again_unsure";
+  return confirmDialog(t(name, { n, usd: money(cost) }), t("unresolved.pay_again", { usd: money(cost) }));
+}
+
+/** Fails where nodes of a prompt aren't installed. @param {Comfy.Prompt} prompt */
+function refuseMissing(prompt) {
+  const types = /** @type {any} */ (window).LiteGraph?.registered_node_types;
+  const missing = new Set(Object.values(prompt).flatMap(({ class_type: kind }) => (!types || kind in types ? [] : [kind])));
+  if (missing.size) throw new Error(t("unresolved.missing_nodes", { nodes: [...missing].slice(0, 5).join(", ") }));
 }
 
 /** @param {Part} part Of the workflow that is open: its nodes show what happens. */
-export async function runOnly({ prompt, workflow, node }) {
-  await queueRecorded({ output: prompt, workflow: workflow ?? undefined });
+export async function runOnly({ prompt, workflow, node, isOnCanvas }) {
+  const whole = { output: prompt, workflow: workflow ?? undefined };
+  await (isOnCanvas ? /** @type {any} */ (api).queuePrompt(0, whole) : queueRecorded(whole));
   const made = prompt[node];
   toast("info", t("results.asked_again"), t("results.paying_again", { node: made?._meta?.title || made?.class_type || node }));
 }
