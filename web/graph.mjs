@@ -10,7 +10,7 @@ export const CONFIG = "ProviderConfig";
 export const CONVERSATION = "NanoBananaConversation";
 const NEVER = 2;
 const BYPASSED = 4;
-const SUBGRAPH_INPUT = -10;
+export const SUBGRAPH_INPUT = -10;
 /** The frontend's own node that gives a widget its value before a prompt is made of it. */
 const PRIMITIVE = "PrimitiveNode";
 const MAX_DEPTH = 64;

@@ -5,11 +5,13 @@
  */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { asOneUndoStep, hasLink, isImageNode, linkOf } from "./graph.mjs";
+import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, setWidget, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
-import { showLastPreviews } from "./result_previews.mjs";
+import { ensureOutput } from "./output_nodes.mjs";
+import { lastPictures, seedOf, showPictures } from "./result_previews.mjs";
 import { toast } from "./toast.mjs";
-import { t } from "./i18n.mjs";
+import { sizeOfFile } from "./true_sizes.mjs";
+import { sentences, t } from "./i18n.mjs";
 
 /** @typedef {any} Node A node of the host, whose inside its types don't describe. */
 /** @typedef {{ filename: string, subfolder?: string, type?: string }} File */
@@ -19,23 +21,31 @@ const EDIT = "NanoBananaEdit";
 const PAINTED = /^clipspace-painted-masked-/;
 /** Slot of the mask among a LoadImage's outputs. */
 const MASK = 1;
+/** A mask whose aspect ratio differs more from that of the picture is refused in the run. */
+const MOST_OFF = 0.01;
+
+/**
+ * The pictures that each painted file was painted on, by its name. An undo makes new nodes and keeps what the host shows on
+ * them: a file that is here is not new. @type {Map<string, File[] | undefined>}
+ */
+const paintedOn = new Map();
 
 /** Looks at the pictures that the host gives a node. @param {Comfy.Node} node That was just made. */
 export function followPaintedMasks(node) {
   if (!isImageNode(node)) return;
   /** @type {File[] | undefined} */
   let images;
-  /** @type {Set<string>} */
-  const seen = new Set();
-  const painted = (/** @type {File} */ file) => {
-    images = undefined; // the classic canvas then loads the node's own picture again
-    showLastPreviews(node);
-    if (seen.has(file.filename)) return;
-    seen.add(file.filename);
+  const painted = (/** @type {File} */ file, /** @type {File[] | undefined} */ given) => {
+    const isNew = !paintedOn.has(file.filename);
+    if (isNew) paintedOn.set(file.filename, lastPictures(node) ?? images);
+    const own = paintedOn.get(file.filename);
+    images = own ? undefined : given; // without any, the classic canvas loads the node's own picture again
+    if (own) showPictures(node, own);
+    if (!isNew) return;
     // The host has more to do with the node in the same turn.
     queueMicrotask(() => {
-      showLastPreviews(node);
-      if (node.graph) connectMask(node, file);
+      if (own) showPictures(node, own);
+      if (node.graph) connectMask(node, file, own);
     });
   };
   Object.defineProperty(node, "images", {
@@ -44,25 +54,78 @@ export function followPaintedMasks(node) {
     get: () => images,
     set: (/** @type {File[] | undefined} */ given) => {
       const file = given?.[0];
-      if (file?.type === "input" && PAINTED.test(String(file.filename))) painted(file);
+      if (file?.type === "input" && PAINTED.test(String(file.filename))) painted(file, given);
       else images = given;
     },
   });
 }
 
-/** @param {Node} node @param {File} file */
-function connectMask(node, file) {
-  const name = `${file.subfolder ? `${file.subfolder}/` : ""}${file.filename} [input]`;
+/** @param {Node} node @param {File} file @param {File[] | undefined} own The pictures of the node that it was painted on. */
+function connectMask(node, file, own) {
+  if (node.comfyClass === EDIT && hasOtherRatio(node, own)) {
+    toast("warn", t("painted.not_connected"), t("painted.other_ratio", { node: String(node.title) }));
+    return;
+  }
   asOneUndoStep(() => {
-    const edit = node.comfyClass === EDIT ? node : addEditOf(node);
-    const slot = slotOf(edit, "mask");
-    if (slot < 0) return;
-    const before = paintedBefore(edit, slot);
-    if (before) setFile(before, name);
-    else addLoadImage(edit.graph, name, freePlaceBeside(edit, LOAD_IMAGE_SIZE, "left")).connect(MASK, edit, slot);
-    toast("success", t("painted.title"), t(edit === node ? "painted.connected" : "painted.new_edit", { node: String(edit.title) }));
+    if (node.comfyClass === EDIT) {
+      const replaces = setMask(node, file) ? t("painted.replaced") : "";
+      toast("success", t("painted.title"), sentences(t("painted.connected", { node: String(node.title) }), t("painted.from_image"), replaces));
+      return;
+    }
+    const edit = addEditOf(node);
+    if (!edit) {
+      toast("warn", t("painted.not_connected"), t("painted.no_provider", { node: String(node.title) }));
+      return;
+    }
+    setMask(edit, file);
+    ensureOutput(edit);
+    const keeps = keepSeed(node, seedOf(own));
+    const warning = keeps ? "" : t("painted.seed_moves", { node: String(node.title) });
+    toast(keeps ? "success" : "warn", t("painted.title"), sentences(t("painted.new_edit", { node: String(edit.title) }), warning));
   });
   app.canvas?.setDirty?.(true, true);
+}
+
+/** Gives an edit its mask. @param {Node} edit @param {File} file @returns {boolean} Whether it takes the place of another. */
+function setMask(edit, file) {
+  const name = `${file.subfolder ? `${file.subfolder}/` : ""}${file.filename} [input]`;
+  const slot = slotOf(edit, "mask");
+  const replaces = hasLink(edit.inputs[slot]);
+  const before = paintedBefore(edit, slot);
+  if (before) setFile(before, name);
+  else addLoadImage(edit.graph, name, freePlaceBeside(edit, LOAD_IMAGE_SIZE, "left")).connect(MASK, edit, slot);
+  return replaces;
+}
+
+/** Whether an edit's result is known to have another aspect ratio than the picture that its mask is for. @param {Node} edit @param {File[] | undefined} own */
+function hasOtherRatio(edit, own) {
+  const source = sourceOf(edit, "images.image_1")?.node;
+  const made = sizeOfFile(String(own?.[0]?.filename));
+  const given = source && (sizeOfFile(String(lastPictures(source)?.[0]?.filename)) ?? loadedSize(source));
+  if (!made || !given) return false;
+  return Math.abs((made.width * given.height) / (made.height * given.width) - 1) > MOST_OFF;
+}
+
+/** The size of the picture of a LoadImage, once the host has loaded it. @param {Node} node */
+function loadedSize(node) {
+  const image = node.comfyClass === "LoadImage" ? node.imgs?.[0] : undefined;
+  return image?.naturalWidth ? { width: image.naturalWidth, height: image.naturalHeight } : undefined;
+}
+
+/**
+ * Holds a node to the seed of the picture that it shows: with the next one it would pay for another picture.
+ * @param {Node} node @param {number | undefined} seed @returns {boolean} Whether the next run gives this picture again, as far as the seed goes.
+ */
+function keepSeed(node, seed) {
+  const { widget, from } = governing(node, "seed");
+  const control = /** @type {any} */ (widget)?.linkedWidgets?.[0];
+  if (!widget) return false;
+  if (from === "node" && control && control.value !== "fixed") {
+    if (seed === undefined) return false;
+    control.value = "fixed";
+  }
+  if (from === "node" && seed !== undefined) setWidget(node, "seed", seed);
+  return seed === undefined || widget.value === seed;
 }
 
 /** The LoadImage that gives an edit its mask and nothing else: one that was painted before. @param {Node} edit @param {number} slot */
@@ -73,18 +136,29 @@ function paintedBefore(edit, slot) {
   return isOnlyMask ? origin : undefined;
 }
 
-/** An edit of what a node makes, at its provider. @param {Node} node @returns {Node} */
+/** An edit of what a node makes, at its provider; none where that can't be connected: it would ask another one. @param {Node} node @returns {Node | undefined} */
 function addEditOf(node) {
   const edit = /** @type {any} */ (window).LiteGraph.createNode(EDIT);
   edit.pos = freePlaceBeside(node, edit.size, "right");
   node.graph.add(edit);
   node.connect(0, edit, slotOf(edit, "images.image_1"));
-  const provider = node.inputs.find((/** @type {any} */ input) => input.name === "provider");
-  const link = hasLink(provider) ? linkOf(node.graph, provider.link) : undefined;
-  const origin = link && node.graph.getNodeById(link.origin_id);
-  origin?.connect(link.origin_slot, edit, slotOf(edit, "provider"));
+  if (!connectProvider(node, edit)) {
+    node.graph.remove(edit);
+    return undefined;
+  }
   app.canvas?.centerOnNode?.(edit); // its prompt is to be written
   return edit;
+}
+
+/** Connects what gives a node its provider to another one beside it. @param {Node} node @param {Node} edit @returns {boolean} Whether both have the same. */
+function connectProvider(node, edit) {
+  const provider = node.inputs[slotOf(node, "provider")];
+  if (!hasLink(provider)) return true;
+  const link = linkOf(node.graph, provider.link);
+  const slot = slotOf(edit, "provider");
+  if (Number(link?.origin_id) === SUBGRAPH_INPUT) node.graph.inputNode?.slots?.[link.origin_slot]?.connect(edit.inputs[slot], edit);
+  else node.graph.getNodeById(link?.origin_id)?.connect(link.origin_slot, edit, slot);
+  return hasLink(edit.inputs[slotOf(edit, "provider")]);
 }
 
 /** @param {Node} node @param {string} name */

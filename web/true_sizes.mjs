@@ -25,6 +25,9 @@ export function rememberFile(file, { width, height }) {
   if (sizesOfFiles.size > MOST_FILES) sizesOfFiles.delete(String(sizesOfFiles.keys().next().value));
 }
 
+/** The size of the picture whose preview is in a file. @param {string} file */
+export const sizeOfFile = (file) => sizesOfFiles.get(file);
+
 /** @param {Comfy.Node} node @param {Size[]} sizes Of the pictures that its run has made; empty while it runs. */
 export function rememberSizes(node, sizes) {
   sizesOfNodes.set(node, sizes);

@@ -436,15 +436,69 @@ def paint_a_mask(page: Any, kind: str) -> None:
     expect(zone).to_have_count(0)
 
 
+HAND_PAINTED = """async (kind) => {
+    const picture = await (await fetch('/view?filename=example.png&type=input')).blob();
+    const body = new FormData();
+    body.append('image', picture, `clipspace-painted-masked-${Date.now()}.png`);
+    body.append('subfolder', 'clipspace');
+    const { name } = await (await window.app.api.fetchApi('/upload/image', { method: 'POST', body })).json();
+    const node = window.app.canvas.graph.nodes.findLast((each) => each.type === kind);
+    node.images = [{ filename: name, subfolder: 'clipspace', type: 'input' }];
+    node.graph.change();
+}"""
+"""What the MaskEditor does with a node at its end, without a person's strokes."""
+SHOWN_BEHIND_EDIT = """() => {
+    const { graph } = window.app;
+    const edit = graph.nodes.find((node) => node.type === 'NanoBananaEdit');
+    return edit.outputs[0].links.some((id) => graph.getNodeById(graph.links.get(id).target_id).type === 'PreviewImage');
+}"""
+SEED = """(chosen) => {
+    const generate = window.app.graph.nodes.find((node) => node.type === 'NanoBananaGenerate');
+    const seed = generate.widgets.find((widget) => widget.name === 'seed');
+    seed.linkedWidgets[0].value = chosen ?? seed.linkedWidgets[0].value;
+    return [seed.value, seed.linkedWidgets[0].value];
+}"""
+"""Seed of the Generate, and what changes it after a run."""
+EDITS = "() => window.app.canvas.graph.nodes.filter((node) => node.type === 'NanoBananaEdit').length"
+
+
+@BOTH_RENDERERS
+def test_an_edit_of_what_was_painted_has_the_provider_of_its_subgraph(pages: Callable[[bool], Any], vue: bool) -> None:
+    page = pages(vue)
+    page.load(text_to_image("offline"))
+    page.page.evaluate(
+        """() => {
+        const { canvas } = window.app;
+        canvas.deselectAll();
+        canvas.selectItems(canvas.graph.nodes.filter((node) => node.type === 'NanoBananaGenerate'));
+    }"""
+    )
+    page.command("Comfy.Graph.ConvertToSubgraph")
+    run(page, OPEN_SUBGRAPH)
+    run(page, HAND_PAINTED, "NanoBananaGenerate")
+    page.page.wait_for_function(f"() => ({EDITS})() === 1")
+    prompt = page.prompt()
+    providers = [node["inputs"].get("provider") for node in prompt.values() if "NanoBanana" in node["class_type"]]
+    (edit,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "NanoBananaEdit")
+    assert [prompt[each[0]]["class_type"] for each in providers] == ["ProviderConfig"] * 2
+    assert prompt[edit["mask"][0]]["class_type"] == "LoadImage"
+    assert page.complaints == []
+
+
 @BOTH_RENDERERS
 def test_what_is_painted_on_a_picture_becomes_a_mask(canvas: Callable[..., Any], vue: bool) -> None:
     """On Generate it is the mask of a new edit of its picture; on that edit it takes the place of the one before."""
     page = canvas(vue=vue)
     page.load(prompted(text_to_image("offline"), f"A mask painted here, {page.look}"))
+    page.choose("NanoBananaGenerate", "seed", 5)
+    run(page, SEED, "increment")
     page.queue()
     page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaGenerate")
+    run(page, CAPTURE)
     paint_a_mask(page, "NanoBananaGenerate")
-    page.page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type === 'NanoBananaEdit')")
+    page.page.wait_for_function(f"() => ({EDITS})() === 1")
+    assert run(page, SEED) == [5, "fixed"]
+    assert run(page, SHOWN_BEHIND_EDIT)
     page.choose("NanoBananaEdit", "prompt", f"Only where it was painted, {page.look}")
     page.shoot("painted-mask-new-edit")
     files = []
@@ -470,4 +524,5 @@ def test_what_is_painted_on_a_picture_becomes_a_mask(canvas: Callable[..., Any],
             )
     assert len(set(files)) == 2
     assert page.page.evaluate(HAS_PICTURE, "NanoBananaEdit")
+    assert entry["prompt"][2][edit["images.image_1"][0]]["inputs"]["seed"] == 5
     assert page.complaints == []
