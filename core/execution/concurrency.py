@@ -50,10 +50,16 @@ class ConcurrencyLimiter:
     def submit(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
         """Queues `work`, which must not raise."""
         queued = QueuedCall(work, max(1, limit))
+        self.enqueue(account, queued)
+        return queued
+
+    def enqueue(self, account: str, queued: QueuedCall) -> None:
+        """Queues a call, unless it was withdrawn before."""
         with self._lock:
+            if queued.withdrawn:
+                return
             self._waiting.setdefault(account, deque()).append(queued)
         self._start_next(account)
-        return queued
 
     def withdraw(self, account: str, queued: QueuedCall) -> bool:
         """Takes a call out of the queue; False when it has begun."""
@@ -61,7 +67,7 @@ class ConcurrencyLimiter:
             if queued.started or queued.withdrawn:
                 return queued.withdrawn
             queued.withdrawn = True
-            if queued in self._waiting[account]:
+            if queued in self._waiting.get(account, ()):
                 self._waiting[account].remove(queued)
             return True
 

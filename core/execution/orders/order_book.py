@@ -79,9 +79,14 @@ class OrderBook:
         self._open: dict[str, Order] = {}
         self.on_end: Callable[[OrderEnd], None] = lambda end: None
 
-    def place(self, target: Target, requests: OrderRequests) -> Order:
-        """Orders pictures that this process has reserved. Returns at once: see `Order.settled`."""
-        return self._start(Order(target, requests, self._ledger, self._cache, self._folder, self._ended))
+    def place(self, target: Target, requests: OrderRequests, made: Callable[[Order], None]) -> Order:
+        """Orders pictures that this process has reserved. Returns at once: see `Order.settled`.
+
+        `made` is called before anything is sent.
+        """
+        order = Order(target, requests, self._ledger, self._cache, self._folder, self._ended)
+        made(order)
+        return self._start(order)
 
     def resume(self, claim: Claim, target: Target) -> Order:
         """Goes on with an order that no process waits for."""

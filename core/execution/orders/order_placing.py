@@ -80,9 +80,8 @@ class OrderPlacing:
             sum(_ANSWER_MB.get(each.resolution, 4) for each in resolved) << 20,
             self._state.stopped.is_set,
         )
-        order = self._state.services.orders.place(self._target, requests)
-        self._state.orders.append(order)
-        return order
+        # Known to the run before it is sent: a run that is stopped at that moment counts it.
+        return self._state.services.orders.place(self._target, requests, self._state.orders.append)
 
     def _report(self, order: Order, tasks: Sequence[ImageTask], seconds: float) -> None:
         """Writes what became of an order into its pictures and the report."""
