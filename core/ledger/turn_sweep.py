@@ -14,8 +14,8 @@ from pathlib import Path
 from ..files import private_files
 from . import queries
 from .database import Database
-from .results import TURN, UID, Results
-from .turns import ORDERED, Turns, is_older
+from .results import TURN, Results
+from .turns import ORDERED, Turns, is_older, uid_of
 from .types import OPEN_STATES
 
 SECONDS_BETWEEN = 7 * 86400.0
@@ -58,7 +58,7 @@ class TurnSweep:
             suspects &= again
         for key in suspects:
             if key.startswith(f"{ORDERED}/"):
-                self._turns.delete_ordered(_uid_of(key), has_turn=_uid_of(key) in turns)
+                self._turns.delete_ordered(uid_of(key), has_turn=uid_of(key) in turns)
             else:
                 self._results.delete_turn(key)
         self._delete_unused_references(turns)
@@ -72,13 +72,13 @@ class TurnSweep:
             listed = store.list_in(folder)
             for key in listed:
                 if key.endswith(TURN):
-                    uid = _uid_of(key)
+                    uid = uid_of(key)
                     uids.add(uid)
                     if f"{key.removesuffix(TURN)}.json" not in listed and not self._results.has_incoming(uid):
                         suspects[key] = uid  # no sidecar, though earlier releases had one for all with the same bytes
         left = self._left_behind(suspects, ("stored",))
         uids -= {suspects[key] for key in left}
-        ordered = {key: _uid_of(key) for key in store.list_in(ORDERED) if key.endswith(TURN)}
+        ordered = {key: uid_of(key) for key in store.list_in(ORDERED) if key.endswith(TURN)}
         # While the charge of a picture is in doubt, its answer may be read again.
         return uids, left | self._left_behind(ordered, ("unknown",))
 
@@ -103,12 +103,6 @@ class TurnSweep:
         for name in self._left_behind(unused, ("unknown",)):
             Path(name).unlink(missing_ok=True)
         self._turns.delete_unmarked(before)
-
-
-def _uid_of(key: str) -> str:
-    """The uid of the picture in the key of a turn, "" where it has none."""
-    uid = key.removesuffix(TURN).replace("/", ".").rpartition(".")[2]
-    return uid if UID.fullmatch(uid) else ""
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:

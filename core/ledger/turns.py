@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,6 +37,8 @@ _SHARE = 10
 """The references that are kept may take one part in so many of what the results may."""
 _TARGET_SHARE = 0.9
 _USED = ".used"
+_KNOWN_SECONDS = 300.0
+"""For so long a reference that is in a bucket isn't looked for again."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Turns:
         self._results, self._limit = results, limit
         self._lock = threading.Lock()
         self._total: int | None = None
-        self._in_bucket: set[str] = set()
-        """What was sent along and is known to be kept: to ask a bucket each time takes long."""
+        self._known_until: dict[str, float] = {}
+        """Digest of a reference that is in a bucket -> when it is looked for again, as another machine may have deleted it."""
         results.before_turn_is_deleted = self._drop_references
 
     def write(self, name: str, uid: str, data: bytes) -> None:
@@ -127,9 +129,11 @@ class Turns:
     def keep_references(self, uid: str, digests: Sequence[str], files: Sequence[Encoded]) -> None:
         """Keeps pictures that were sent along for one with this uid, each by the digest of its pixels. Raises OSError."""
         with self._lock:  # calls of one run send the same pictures
+            now = time.monotonic()
+            self._known_until = {digest: end for digest, end in self._known_until.items() if end > now}
             for digest, sent in zip(digests, files, strict=True):
                 self._store.put_soon(_marker(digest, uid), b"")
-                if digest in self._in_bucket:
+                if digest in self._known_until:
                     continue
                 found = self._reference(digest)
                 if found is not None:
@@ -139,7 +143,7 @@ class Turns:
                     self._store.put_soon(key, sent.data, sync=True)
                     self._count(len(sent.data))
                 if not self._store.may_vanish:
-                    self._in_bucket.add(digest)
+                    self._known_until[digest] = now + _KNOWN_SECONDS
 
     def marks(self) -> list[Path]:
         """The files that say which pictures were sent for which: `<digest>.<uid>.used`."""
@@ -169,19 +173,18 @@ class Turns:
         with self._lock:
             found = self._reference(digest)
             if found is not None:
-                self._in_bucket.discard(digest)
+                self._known_until.pop(digest, None)
                 self._store.delete([found])
 
     def _drop_references(self, key: str) -> None:
         """Deletes the pictures that were sent along for one that is forgotten, unless another has them, too."""
-        uid = re.split(r"[./]", key.removesuffix(TURN))[-1]
-        record = self._record(key)
+        uid, record = uid_of(key), self._record(key)
         for reference in record.references if record else ():
             with self._lock:
                 found = self._files_of(reference.digest)
                 used_by_others = any(each.endswith(_USED) for each in found if each != _marker(reference.digest, uid))
                 if not used_by_others:
-                    self._in_bucket.discard(reference.digest)
+                    self._known_until.pop(reference.digest, None)
                 self._store.delete([_marker(reference.digest, uid)] if used_by_others else found)
 
     def _files_of(self, digest: str) -> list[str]:
@@ -237,10 +240,16 @@ class Turns:
             return None
 
 
-def is_older(file: Path, time: float) -> bool:
+def uid_of(key: str) -> str:
+    """The uid of the picture in the key of a turn, "" where it has none."""
+    uid = key.removesuffix(TURN).replace("/", ".").rpartition(".")[2]
+    return uid if UID.fullmatch(uid) else ""
+
+
+def is_older(file: Path, before: float) -> bool:
     """Whether a file was last written before a Unix time; no where it has just been deleted."""
     try:
-        return file.stat().st_mtime < time
+        return file.stat().st_mtime < before
     except FileNotFoundError:
         return False
 

@@ -13,6 +13,7 @@ from ..files.regular_files import read_regular
 from .results import ARRIVED, FOLDER, PICTURE_BYTES, Results
 from .shared_results import NAME as ID_FILE
 from .storage.folder_store import FolderStore
+from .turns import ORDERED
 
 
 def upload(folder: Path, results: Results) -> tuple[int, Path]:
@@ -57,5 +58,5 @@ def _folders(source: FolderStore) -> Iterator[str]:
     for name in source.folders():
         if name == "references":
             yield from (f"{name}/{each}" for each in FolderStore(source.folder / name).folders())
-        elif name == "ordered" or FOLDER.fullmatch(name):
+        elif name == ORDERED or FOLDER.fullmatch(name):
             yield name

@@ -21,7 +21,7 @@ from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
 from pack.core.execution.run import Run
 from pack.core.images.picture import Encoded
-from pack.core.ledger import call_steps
+from pack.core.ledger import call_steps, turns
 from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.kept_answers import KeptAnswer
@@ -408,6 +408,24 @@ def test_a_turn_is_read_by_other_machines_with_what_was_sent_along(farm: Farm) -
     here.close()
     assert there.turns.read(name_of(png(1)), uid) == record and there.turns.read_reference(digest) == png(2)
     assert History(there).forget() == 1 and farm.files() == {}
+
+
+def test_what_another_machine_has_deleted_is_uploaded_again_when_it_is_sent_again(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sent along is not looked for at each request, but again when some minutes are over."""
+    monkeypatch.setattr(turns, "_KNOWN_SECONDS", 0.0)
+    here, there, digest = farm.machine("a"), farm.machine("b"), "ab" * 32
+    record = TurnRecord("google", "m", "a fox", (RecordedReference(digest, 5, 4),), (), ("", ""))
+    for name, data in (("v1:a", png(1)), ("v1:b", png(3))):
+        pay(here, name, data)
+        uid = here.held(name).uid
+        here.turns.keep_references(uid, [digest], [Encoded(png(2), "png", 5, 4)])
+        here.turns.write(name_of(data), uid, encoded(record))
+        here.mark_stored(name, "", None)
+        until(lambda: not outbox(here), "it was never uploaded")
+        assert there.turns.read_reference(digest) == png(2)
+        assert History(there).forget() == 1 and not there.turns.has_reference(digest)
 
 
 def test_forgotten_pictures_leave_the_bucket(farm: Farm) -> None:
