@@ -31,7 +31,7 @@ from ..errors.messages import msg
 from ..files import private_files
 from ..files.regular_files import NotReadable, read_regular
 from ..images.picture import EXTENSION, sniff
-from . import interruptible_json as interruptible_json
+from . import interruptible_json
 from .storage.folder_store import FolderStore
 from .storage.object_store import ResultsStore
 from .types import ledger_failed

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..redaction.text import hide_keys
-from . import interruptible_json as interruptible_json
+from . import interruptible_json
 
 _SECRET_NAME = re.compile(r"(?i)(api[-_ ]?key|secret|token|password|passwd|authorization|credential)s?$")
 _LONGEST_STRING = 64 << 10

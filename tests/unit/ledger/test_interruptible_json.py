@@ -12,8 +12,7 @@ from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from linear_time import assert_linear
-from pack.core.ledger import interruptible_json as interruptible_json
-from pack.core.ledger import results, workflows
+from pack.core.ledger import interruptible_json, results, workflows
 from pack.core.ledger.results import Results
 
 VALUES = st.recursive(
