@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import threading
 from collections import Counter
@@ -161,7 +160,7 @@ class BucketCache(ResultsStore):
 
     def _touch(self, key: str) -> None:
         try:
-            os.utime(self._cache.path(key))
+            self._cache.touch(key)
         except OSError:  # evicted, or not ours to change
             pass
 

@@ -142,9 +142,9 @@ class S3Store(ObjectStore):
         """
         if time.monotonic() < self._failed_at + _REFUSE_SECONDS:
             raise self._away(self._failure)
-        obstore, clients = self._open()
+        obstore = self._package()
         try:
-            found = request(obstore, *clients)
+            found = request(obstore, *self._clients_of(obstore))
         except NotReadable:
             raise
         except FileNotFoundError as error:
@@ -176,27 +176,25 @@ class S3Store(ObjectStore):
 
         return self._ask(ask)
 
-    def _open(self) -> tuple[Any, tuple[Any, Any]]:
+    def _package(self) -> Any:
         try:
             import obstore
             import obstore.exceptions
-            from obstore.store import S3Store as Client
+            import obstore.store
         except ImportError:
             raise LedgerFailed(
                 msg("s3_store.package_missing", bucket=self.address.place),
                 cure=msg("s3_store.install_package", command="pip install obstore"),
             ) from None
+        return obstore
+
+    def _clients_of(self, obstore: Any) -> tuple[Any, Any]:
+        """For quick and for long requests. Raises the package's errors."""
         with self._opening:
             if self._clients is None:
-                try:
-                    self._clients = (self._client(Client, _QUICK_SECONDS), self._client(Client, _LONG_SECONDS))
-                except (ValueError, obstore.exceptions.BaseError) as error:
-                    raise self._failed(_reason(error)) from None
-                except BaseException as error:
-                    if type(error).__name__ != _PANIC:
-                        raise
-                    raise self._failed(_reason(error)) from None
-            return obstore, self._clients
+                kind = obstore.store.S3Store
+                self._clients = self._client(kind, _QUICK_SECONDS), self._client(kind, _LONG_SECONDS)
+            return self._clients
 
     def _client(self, kind: Any, seconds: int) -> Any:
         address = self.address
