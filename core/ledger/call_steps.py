@@ -20,7 +20,7 @@ from .image_store import ImageStore, mark_row_stored
 from .ownership import Ownership
 from .results import Results
 from .schema import picture
-from .storage.object_store import SizeLimit
+from .storage.size_limit import SizeLimit
 from .types import OPEN_STATES, DecideEnding, RowFacts, ledger_failed, micros
 
 log = logging.getLogger("nano_banana")

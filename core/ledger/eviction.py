@@ -7,16 +7,15 @@ favourites go last.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, case, delete, func, or_, select
 
-from ..errors import LedgerFailed
 from . import queries
 from .database import Database
 from .results import Results
 from .schema import picture, result
+from .storage.size_limit import SizeLimit
 
 log = logging.getLogger("nano_banana")
 
@@ -24,8 +23,6 @@ DEFAULT_LIMIT_BYTES = 20_000_000_000
 UNREAD_DAYS = 30.0
 _TARGET_SHARE = 0.95
 """Deletes down to this share of the limit, so that not every new picture starts another deletion."""
-_RECOUNT = 64
-"""After this many pictures of this process the sum is read from the journal again: other processes add to it, too."""
 
 
 def _drafts_of(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -45,32 +42,15 @@ def _drafts_of(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     }
 
 
-class Eviction:
+class Eviction(SizeLimit):
     """The size limit of one results folder."""
 
     def __init__(self, database: Database, results: Results, limit: int, clock: Callable[[], float]) -> None:
-        self.limit = limit
+        super().__init__(limit)
         self._database, self._results, self._clock = database, results, clock
-        self._lock = threading.Lock()
-        self._total: int | None = None
-        self._new_pictures = 0
         self._warned = False
 
-    def add(self, size: int) -> None:
-        """Counts a new picture of that many bytes, and deletes older ones above the limit. Raises nothing."""
-        with self._lock:
-            self._new_pictures += 1
-            if self._total is not None:
-                self._total += size
-            if self._total is None or self._new_pictures >= _RECOUNT or self._total > self.limit:
-                try:
-                    self._total = self.trim()
-                    self._new_pictures = 0
-                except LedgerFailed as error:
-                    log.warning("%s", error.reason)
-
     def trim(self) -> int:
-        """Deletes pictures above the limit; gives the bytes that remain. Raises LedgerFailed."""
         deleted: list[str] = []
         unread_before = self._clock() - UNREAD_DAYS * 86400
         with self._database.write() as connection:

@@ -17,7 +17,7 @@ from .backlog import Backlog
 from .database import Database
 from .results import Results
 from .schema import picture, result
-from .storage.object_store import SizeLimit
+from .storage.size_limit import SizeLimit
 from .types import DecideEnding, RowFacts, StoredDraft, StoredImage, ledger_failed
 
 log = logging.getLogger("nano_banana")

@@ -22,7 +22,8 @@ from ...errors import ResultsAway
 from ...files.regular_files import NotReadable, read_regular
 from .cache_limit import CacheLimit
 from .folder_store import FolderStore
-from .object_store import ObjectStore, ResultsStore, SizeLimit
+from .object_store import ObjectStore, ResultsStore
+from .size_limit import SizeLimit
 from .upload_queue import UploadQueue
 
 log = logging.getLogger("nano_banana")

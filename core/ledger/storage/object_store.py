@@ -8,20 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
 
-
-class SizeLimit(Protocol):
-    """What keeps a folder below its size limit."""
-
-    limit: int
-    """Bytes."""
-
-    def add(self, size: int) -> None:
-        """Counts a new picture of that many bytes, and deletes older ones above the limit. Raises nothing."""
-
-    def trim(self) -> int:
-        """Deletes pictures above the limit; gives the bytes that remain. Raises LedgerFailed."""
+from .size_limit import SizeLimit
 
 
 class ObjectStore(ABC):
