@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +26,23 @@ IN_A_FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 ROOT = Path(__file__).resolve().parents[2]
 FREE = Caps(None, None, None)
 
-_CHILD = """
+CHILD_START = """
 import importlib.util, sys
 from importlib.machinery import ModuleSpec
 spec = ModuleSpec("pack", None, is_package=True)
 spec.submodule_search_locations = [sys.argv[1]]
 sys.modules["pack"] = importlib.util.module_from_spec(spec)
+sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
 from pathlib import Path
-sys.path.insert(0, sys.argv[1] + "/tests/unit")
+"""
+"""What a process of its own begins with to import the pack and the modules of the tests; its first argument is `ROOT`."""
+_CHILD = (
+    CHILD_START
+    + """
 from journal_driver import *
 journal = open_journal(Path(sys.argv[2]))
 """
+)
 
 
 def open_journal(home: Path, **more: Any) -> Journal:
@@ -109,6 +116,14 @@ def run_context(run: str = "run", **changes: Any) -> RunContext:
 def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: Any) -> str:
     """Reserves one picture; gives its status."""
     return journal.reserve([entry(name)], run_context(run), FREE, **more).statuses[name]
+
+
+def until(holds: Callable[[], object], what: str = "it never came") -> None:
+    """Waits for something that comes by itself. `what`: the message where it doesn't."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
 
 
 def another_process(home: Path, script: str) -> subprocess.Popen[str]:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from bucket_server import BUCKET, KEY, SECRET, BucketServer, missing
 from dialect_driver import QUICK_SPECS, keyed, request
-from journal_driver import FREE, ROOT, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context
+from journal_driver import FREE, ROOT, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context, until
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
 from pack.core.execution.run import Run
@@ -101,13 +100,6 @@ def store(journal: Journal, name: str = NAME, data: bytes = png(1)) -> str:
     pay(journal, name, data)
     journal.mark_stored(name, "words", 0.1)
     return journal.look_up([name])[name].uid
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.02)
 
 
 def cached(journal: Journal) -> set[str]:

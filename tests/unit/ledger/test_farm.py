@@ -8,19 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, negotiated, request
-from journal_driver import ROOT, decide_stalled_row
+from journal_driver import CHILD_START, ROOT, open_journal, until
 from pack.core.engine import Engine
 from pack.core.errors import JournalAway
 from pack.core.execution.run import Run
 from pack.core.ledger.history import History
-from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
@@ -30,19 +28,14 @@ PICTURES = 100
 NODES = 64
 PRICE = negotiated(QUICK_SPECS["onerouter"], request()).counted_usd
 
-_WORKER = """
-import importlib.util, json, sys, threading
-from importlib.machinery import ModuleSpec
-root, home, environ = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-spec = ModuleSpec("pack", None, is_package=True)
-spec.submodule_search_locations = [root]
-sys.modules["pack"] = importlib.util.module_from_spec(spec)
-sys.path.insert(0, root + "/tests")
-from pathlib import Path
+_WORKER = (
+    CHILD_START
+    + """
+import json, threading
 from dialect_driver import QUICK_SPECS, request
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice
-engine = Engine(Path(home), specs=QUICK_SPECS, environ=environ)
+engine = Engine(Path(sys.argv[2]), specs=QUICK_SPECS, environ=json.loads(sys.argv[3]))
 print("ready", flush=True)
 for line in sys.stdin:
     prompts = json.loads(line)
@@ -64,6 +57,7 @@ for line in sys.stdin:
         threading.Event().wait(0.05)
     print(json.dumps(found), flush=True)
 """
+)
 
 
 class Worker:
@@ -139,12 +133,8 @@ def test_four_workers_pay_a_hundred_pictures_whoever_is_killed(
         second = [worker.result() for worker in workers]
         bills = paid(doubles)
         assert max(bills.values()) == 1, "a picture was paid twice"
-        journal = Journal(
-            tmp_path / "reader",
-            tmp_path / "results",
-            decide_stalled=decide_stalled_row,
-            address=PostgresAddress("test", server.url()),
-        )
+        address = PostgresAddress("test", server.url())
+        journal = open_journal(tmp_path / "reader", results=tmp_path / "results", address=address)
         rows = [each for each in History(journal).pictures(limit=1000) if each.usd]
         states = Counter(each.state for each in rows)
         assert sum(states.values()) == PICTURES, (states, first, second)
@@ -184,10 +174,7 @@ def test_a_picture_that_comes_while_the_journal_is_away_reaches_the_graph_and_th
     assert isinstance(refused.error, JournalAway) and "Nothing new was sent" in str(refused.error)
     assert not paid(doubles)["next"]
     server.start()
-    end = time.monotonic() + 60
-    while here.ledger.unwritten:
-        assert time.monotonic() < end, "it was never written down"
-        time.sleep(0.05)
+    until(lambda: not here.ledger.unwritten, "it was never written down")
     again = started(there, "under way")
     assert again.done.wait(60) and again.error is None and again.tasks[0].result is not None
     assert paid(doubles)["under way"] == 1

@@ -14,7 +14,6 @@ from journal_driver import (
     FREE,
     another_process,
     claim_one,
-    decide_stalled_row,
     die,
     entry,
     open_journal,
@@ -26,7 +25,6 @@ from pack.core.errors import JournalAway, LedgerFailed
 from pack.core.execution.charge import Failed, row_rule
 from pack.core.ledger.cap_check import spent_in
 from pack.core.ledger.history import History
-from pack.core.ledger.journal import Journal
 from pack.core.ledger.move import move
 from pack.core.ledger.postgres_address import PostgresAddress
 from postgres_server import PostgresServer
@@ -67,7 +65,7 @@ def test_what_was_reserved_and_never_sent_counts_in_no_cap_of_the_farm(
     die(process)
     source = open_journal(tmp_path, address=None)
     before = {row["provider"]: row["usd"] for row in History(source).spend(("provider",))}
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     assert move(source, target.database)[0] == 4
     assert History(target).spend(("provider",))[0]["usd"] == pytest.approx(before["onerouter"] - 0.134)
     with target.database.read() as connection:
@@ -80,7 +78,7 @@ def test_all_of_a_journal_is_moved_once(tmp_path: Path, address: PostgresAddress
     file = tmp_path / "journal.sqlite"
     before = History(open_journal(tmp_path, address=None))
     pictures, sums = before.pictures(), before.spend(("provider",))
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     target.look_up(["v1:a"])  # the server knows the stored ones from their sidecars already
     assert any("ledger.py move" in notice for notice in target.take_notices())
     before._journal.close()
@@ -110,7 +108,7 @@ def test_what_the_farm_has_done_since_a_move_that_was_cut_off_stays(tmp_path: Pa
     """The file kept its name, the farm has fetched an open task and deleted a picture, and the file is moved again."""
     filled(tmp_path)
     file = tmp_path / "journal.sqlite"
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     _, kept = move(open_journal(tmp_path, address=None), target.database)
     shutil.rmtree(file)
     kept.rename(file)
@@ -129,7 +127,7 @@ def test_a_journal_in_use_stays_where_it_is(tmp_path: Path, address: PostgresAdd
     """A ComfyUI that goes on writing into the file would pay what nobody sees."""
     sent = "claim_one(journal); journal.mark_sent(['v1:a'], 'call'); print('there', flush=True); input()"
     process = another_process(tmp_path, sent)
-    target = Journal(tmp_path / "other", decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path / "other", address=address)
     with pytest.raises(LedgerFailed, match="uses the journal"):
         move(open_journal(tmp_path, address=None), target.database)
     die(process)
@@ -145,7 +143,7 @@ def test_a_comfyui_that_starts_while_the_journal_is_moved_can_t_write_into_the_f
     """It waits for the file and is refused, since its row would be in no journal that anybody reads; an older version, too."""
     filled(tmp_path)
     file = tmp_path / "journal.sqlite"
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     ended: list[str] = []
 
     def old_version() -> None:
@@ -184,7 +182,7 @@ def test_after_the_move_no_version_begins_a_new_journal_in_its_place(tmp_path: P
     file = tmp_path / "journal.sqlite"
     running = open_journal(tmp_path, address=None)
     running.look_up(["v1:a"])  # it has the file open, and works on nothing
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     move(open_journal(tmp_path, address=None), target.database)
     for journal in (running, open_journal(tmp_path, address=None)):
         with pytest.raises(LedgerFailed, match="was moved to postgresql://") as refused:
@@ -194,7 +192,7 @@ def test_after_the_move_no_version_begins_a_new_journal_in_its_place(tmp_path: P
     with pytest.raises(IsADirectoryError if os.name == "posix" else PermissionError):
         file.open("rb")
     target.close()
-    later = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    later = open_journal(tmp_path, address=address)
     assert claim_one(later, "v1:a") == "stored" and not later.take_notices()
     later.close()
     shutil.rmtree(file)
@@ -206,7 +204,7 @@ def test_a_move_that_the_server_cuts_off_leaves_the_file_as_it_was(
 ) -> None:
     """The server didn't take the rows: the file is still the journal."""
     filled(tmp_path)
-    target = Journal(tmp_path, decide_stalled=decide_stalled_row, address=address)
+    target = open_journal(tmp_path, address=address)
     claim_one(target, "v1:there")
 
     def cut_off(*arguments: object) -> int:

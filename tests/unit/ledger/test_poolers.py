@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from journal_driver import claim_one, decide_stalled_row
+from journal_driver import claim_one, open_journal
 from pack.core.errors import LedgerFailed
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
@@ -63,7 +63,7 @@ def pooler(server: PostgresServer) -> Iterator[Callable[..., PostgresAddress]]:
 
 
 def opened(home: Path, address: PostgresAddress) -> Journal:
-    return Journal(home, home.parent / "results", decide_stalled=decide_stalled_row, address=address)
+    return open_journal(home, results=home.parent / "results", address=address)
 
 
 @pytest.mark.parametrize(("mode", "round_robin"), [("transaction", 0), ("transaction", 1), ("statement", 0)])

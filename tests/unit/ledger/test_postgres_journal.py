@@ -6,15 +6,14 @@ import json
 import logging
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import FREE, claim_one, decide_stalled_row, entry, open_journal, png, run_context
+from journal_driver import FREE, claim_one, entry, open_journal, png, run_context, until
 from pack.core.errors import JournalAway, LedgerFailed, OverCap
 from pack.core.execution.charge import Failed, decide_unstarted_row, row_rule
 from pack.core.ledger import Caps, schema
@@ -33,23 +32,12 @@ NOWHERE = f"postgresql+psycopg://farm:{QUOTED}@127.0.0.1:1/studio"
 
 def opened(server: PostgresServer, home: Path, **more: object) -> Journal:
     address = PostgresAddress("NANO_BANANA_JOURNAL", server.url())
-    more.setdefault("results", home.parent / "results")
-    return Journal(home, decide_stalled=decide_stalled_row, address=address, **more)
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Waits for something that comes by itself."""
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
+    return open_journal(home, **({"results": home.parent / "results", "address": address} | more))
 
 
 def at(text: str) -> Journal:
     """A journal in a folder that is never written to."""
-    return Journal(
-        Path("/nonexistent"), decide_stalled=decide_stalled_row, address=PostgresAddress("NANO_BANANA_JOURNAL", text)
-    )
+    return open_journal(Path("/nonexistent"), address=PostgresAddress("NANO_BANANA_JOURNAL", text))
 
 
 # ----------------------------------------------------------------------------------------------------------- the address
@@ -102,11 +90,11 @@ def test_the_address_comes_from_the_environment_or_from_a_file(tmp_path: Path) -
     for broken in (tmp_path / "missing", tmp_path):
         address = PostgresAddress.read({"NANO_BANANA_JOURNAL_FILE": str(broken)})
         with pytest.raises(LedgerFailed, match="NANO_BANANA_JOURNAL_FILE"):
-            claim_one(Journal(tmp_path, decide_stalled=decide_stalled_row, address=address))
+            claim_one(open_journal(tmp_path, address=address))
     file.write_text("")
     address = PostgresAddress.read(named)
     with pytest.raises(LedgerFailed, match="empty"):
-        claim_one(Journal(tmp_path, decide_stalled=decide_stalled_row, address=address))
+        claim_one(open_journal(tmp_path, address=address))
     assert not (tmp_path / "journal.sqlite").exists()
 
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_driver import another_process, claim_one, decide_stalled_row, die, open_journal
+from journal_driver import another_process, claim_one, die, open_journal, until
 from pack.core.errors import JournalAway
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
@@ -89,19 +88,7 @@ def schema(postgres: PostgresServer) -> Iterator[str]:
 
 def opened(server: PostgresServer, home: Path, schema: str, line: Line | None = None) -> Journal:
     address = server.url(schema).replace(str(server.folder), str(line.folder if line else server.folder))
-    return Journal(
-        home,
-        home.parent / "results",
-        decide_stalled=decide_stalled_row,
-        address=PostgresAddress("the test", address),
-    )
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
+    return open_journal(home, results=home.parent / "results", address=PostgresAddress("the test", address))
 
 
 def session_of(journal: Journal) -> Any:
