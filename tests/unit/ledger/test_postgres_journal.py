@@ -343,6 +343,10 @@ def test_a_stricter_isolation_level_of_the_server_lets_nobody_pay_twice(
     other.close()
 
 
+def has_exited(processes: list[Path]) -> bool:
+    return not any(each.exists() for each in processes)
+
+
 def test_connections_that_the_server_has_ended_are_replaced_before_they_are_used(
     server: PostgresServer, tmp_path: Path
 ) -> None:
@@ -352,9 +356,10 @@ def test_connections_that_the_server_has_ended_are_replaced_before_they_are_used
     kept = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
     idle = f"pid <> pg_backend_pid() AND datname = current_database() AND pid NOT IN ({kept})"
     for name in ("v1:b", "v1:c"):
-        ended = server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {idle}")
+        ended = server.run(f"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {idle}")
         assert ended
-        until(lambda: not server.run(f"SELECT 1 FROM pg_stat_activity WHERE {idle}"))
+        # The server forgets a process shortly before its connection is closed.
+        until(partial(has_exited, [Path(f"/proc/{pid}") for pid, _ in ended]))
         assert worker.look_up([name]) == {} and claim_one(worker, name) == "reserved"
     worker.close()
 
