@@ -436,14 +436,18 @@ def paint_a_mask(page: Any, kind: str) -> None:
     expect(zone).to_have_count(0)
 
 
-HAND_PAINTED = """async (kind) => {
-    const picture = await (await fetch('/view?filename=example.png&type=input')).blob();
-    const body = new FormData();
-    body.append('image', picture, `clipspace-painted-masked-${Date.now()}.png`);
-    body.append('subfolder', 'clipspace');
-    const { name } = await (await window.app.api.fetchApi('/upload/image', { method: 'POST', body })).json();
+def upload_painted(page: Any) -> str:
+    """Uploads a file as the MaskEditor does; returns its name."""
+    requests = page.page.request
+    picture = requests.get(f"{page.host.url}/view?filename=example.png&type=input").body()
+    file = {"name": "clipspace-painted-masked-1.png", "mimeType": "image/png", "buffer": picture}
+    uploaded = requests.post(f"{page.host.url}/upload/image", multipart={"image": file, "subfolder": "clipspace"})
+    return str(uploaded.json()["name"])
+
+
+HAND_PAINTED = """([kind, filename]) => {
     const node = window.app.canvas.graph.nodes.findLast((each) => each.type === kind);
-    node.images = [{ filename: name, subfolder: 'clipspace', type: 'input' }];
+    node.images = [{ filename, subfolder: 'clipspace', type: 'input' }];
     node.graph.change();
 }"""
 """What the MaskEditor does with a node at its end, without a person's strokes."""
@@ -475,7 +479,7 @@ def test_an_edit_of_what_was_painted_has_the_provider_of_its_subgraph(pages: Cal
     )
     page.command("Comfy.Graph.ConvertToSubgraph")
     run(page, OPEN_SUBGRAPH)
-    run(page, HAND_PAINTED, "NanoBananaGenerate")
+    run(page, HAND_PAINTED, ["NanoBananaGenerate", upload_painted(page)])
     page.page.wait_for_function(f"() => ({EDITS})() === 1")
     prompt = page.prompt()
     providers = [node["inputs"].get("provider") for node in prompt.values() if "NanoBanana" in node["class_type"]]
