@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from killed_process import kill
 from pack.core.engine import Engine
 from pack.core.execution.image_task import ImageTask
 from pack.core.ledger.turn_sweep import TurnSweep
@@ -18,17 +17,9 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.request.conversation import Branch
 from pack.tests.doubles.server import Doubles
 
-ROOT = Path(__file__).resolve().parents[3]
 KEY = "sim-conversation"
 
 _CHILD = """
-import importlib.util, sys, time
-from importlib.machinery import ModuleSpec
-spec = ModuleSpec("pack", None, is_package=True)
-spec.submodule_search_locations = [sys.argv[1]]
-sys.modules["pack"] = importlib.util.module_from_spec(spec)
-sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
-from pathlib import Path
 from dialect_driver import tiny
 from pack.core.engine import Engine
 from pack.core.execution.call_journal import CallJournal
@@ -36,18 +27,7 @@ from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
 environ = {"NANO_BANANA_GOOGLE_API_KEY": sys.argv[5], "NANO_BANANA_GOOGLE_BASE_URL": sys.argv[3]}
 engine = Engine(Path(sys.argv[2]), environ=environ)
-state, taken = sys.argv[4], []
-
-def stop_at_second(owner, name):
-    original = getattr(owner, name)
-    def stopping(*given, **more):
-        taken.append(1)
-        if len(taken) == 2:
-            print("there", flush=True)
-            time.sleep(600)
-        return original(*given, **more)
-    setattr(owner, name, stopping)
-
+state = sys.argv[4]
 if state == "reserved":
     stop_at_second(CallJournal, "mark_sent")
 elif state == "answered":
@@ -71,22 +51,12 @@ time.sleep(600)
 
 def killed(home: Path, doubles: Doubles, state: str) -> None:
     """A process that makes two turns and is killed in a state of the second."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(ROOT), str(home), doubles.base_url("google"), state, KEY],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if "PROXY" not in name.upper()},
-    )
-    assert process.stdout is not None
-    try:
-        if state == "sent":
-            assert doubles.wait(prompt="turn two", state="received")
-        else:
-            assert any(line.strip() == "there" for line in process.stdout), "it ended early"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+
+    def received() -> None:
+        assert doubles.wait(prompt="turn two", state="received")
+
+    reached = received if state == "sent" else "there"
+    kill(_CHILD, str(home), doubles.base_url("google"), state, KEY, reached=reached)
 
 
 def turn(engine: Engine, prompt: str, branch: Branch | None) -> ImageTask:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +18,8 @@ import pytest
 from dialect_driver import QUICK_SPECS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journal_driver import until
+from killed_process import kill
 from pack.core.dialects.base.step import Job, Reply, Send
 from pack.core.dialects.batch import gemini
 from pack.core.engine import Engine
@@ -40,7 +40,6 @@ from pack.tests.doubles import start
 from pack.tests.doubles.batches import Batch, BatchRoutes
 from pack.tests.doubles.server import Doubles
 
-ROOT = Path(__file__).resolve().parents[3]
 HALF = 0.0168
 NAME = "nano-banana-"
 """What the display name of every order begins with: rules of the double with it are about orders."""
@@ -99,13 +98,6 @@ class Machine:
     def orders(self) -> int:
         """How many orders the provider has."""
         return len(self.doubles._router.batches.batches)
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -915,13 +907,6 @@ def test_whatever_happens_every_picture_is_paid_once(
 # ------------------------------------------------------------------------------------------------- SIGKILL
 
 _CHILD = """
-import importlib.util, sys, time
-from importlib.machinery import ModuleSpec
-spec = ModuleSpec("pack", None, is_package=True)
-spec.submodule_search_locations = [sys.argv[1]]
-sys.modules["pack"] = importlib.util.module_from_spec(spec)
-sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
-from pathlib import Path
 from pack.core.engine import Engine
 from pack.core.execution.call_journal import CallJournal
 from pack.core.execution.orders import order, order_file
@@ -935,28 +920,10 @@ if sys.argv[4] == "writing":
         print("there", flush=True)
         time.sleep(600)
     order_file.OrderFile.write = write
-def stop_at_second(owner, name):
-    original, given_before = getattr(owner, name), []
-    def stopping(*given, **more):
-        given_before.append(1)
-        if len(given_before) == 2:
-            print("there", flush=True)
-            time.sleep(600)
-        return original(*given, **more)
-    setattr(owner, name, stopping)
-
 if sys.argv[4] in ("turn", "incoming"):
     stop_at_second(CallJournal, {"turn": "write_incoming", "incoming": "store"}[sys.argv[4]])
 if sys.argv[4] == "answers":
-    taken = []
-    stored = engine.ledger.mark_stored
-    def mark_stored(*given, **more):
-        if taken:
-            print("there", flush=True)
-            time.sleep(600)
-        taken.append(1)
-        stored(*given, **more)
-    engine.ledger.mark_stored = mark_stored
+    stop_at_second(engine.ledger, "mark_stored")
 wanted = [Request("generate", f"fox {n} [[sim: small]]", Options(delivery="batch"), frame=n) for n in range(3)]
 run = engine.run(wanted, engine.plan(ProviderChoice("google"), wanted))
 run.done.wait(60)
@@ -967,23 +934,14 @@ time.sleep(600)
 
 def killed(home: Path, doubles: Doubles, state: str, reached: Callable[[], Any] | None = None) -> None:
     """A process that orders three pictures and is killed in a state."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(ROOT), str(home), doubles.base_url("google"), state],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if "PROXY" not in name.upper()},
+    line = "ordered" if state == "accepted" else "there"
+    kill(
+        _CHILD,
+        str(home),
+        doubles.base_url("google"),
+        state,
+        reached=line if reached is None else lambda: until(reached),
     )
-    assert process.stdout is not None
-    try:
-        if reached is not None:
-            until(reached)
-        else:
-            wanted = "ordered" if state == "accepted" else "there"
-            assert any(line.strip() == wanted for line in process.stdout), "it ended early"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
