@@ -63,10 +63,10 @@ class CallMonitor:
         price: float | None = None,
     ) -> RunningCall:
         """Puts a call in line for its provider."""
-        queued = QueuedCall(call.run, max(1, call.target.parallel))
+        queued = QueuedCall(call.run, call.target.parallel)
         running = RunningCall(call, tasks, queued, references, price)
         self.calls.append(running)  # before it can be sent: a run that is stopped at that moment counts it
-        self._limiter.enqueue(call.target.account, queued)
+        self._limiter.submit(call.target.account, queued)
         return running
 
     def wait(self, calls: Sequence[RunningCall], cause: Callable[[], NanoBananaError | None]) -> None:

@@ -25,12 +25,16 @@ class QueuedCall:
 
     work: Callable[[], None]
     limit: int
+    """How many may run at a time; at least 1."""
     withdrawn: bool = False
     started: bool = False
     released: bool = False
     """Whether it no longer counts as running, although its thread may run on."""
     permit: Permit | None = None
     """What it holds among all machines of a farm."""
+
+    def __post_init__(self) -> None:
+        self.limit = max(1, self.limit)
 
 
 class ConcurrencyLimiter:
@@ -47,19 +51,14 @@ class ConcurrencyLimiter:
         """Whether the process ends: no queued call starts any more."""
         atexit.register(self._wait_at_exit)
 
-    def submit(self, account: str, limit: int, work: Callable[[], None]) -> QueuedCall:
-        """Queues `work`, which must not raise."""
-        queued = QueuedCall(work, max(1, limit))
-        self.enqueue(account, queued)
-        return queued
-
-    def enqueue(self, account: str, queued: QueuedCall) -> None:
-        """Queues a call, unless it was withdrawn before."""
+    def submit(self, account: str, queued: QueuedCall) -> QueuedCall:
+        """Queues a call, whose work must not raise, unless it was withdrawn before; gives the call."""
         with self._lock:
             if queued.withdrawn:
-                return
+                return queued
             self._waiting.setdefault(account, deque()).append(queued)
         self._start_next(account)
+        return queued
 
     def withdraw(self, account: str, queued: QueuedCall) -> bool:
         """Takes a call out of the queue; False when it has begun."""

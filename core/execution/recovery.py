@@ -15,7 +15,7 @@ from ..ledger.journal import Journal
 from ..planning.resolver import ProviderResolver
 from .call import Call
 from .charge import decide_unstarted_row
-from .concurrency import ConcurrencyLimiter
+from .concurrency import ConcurrencyLimiter, QueuedCall
 from .orders.order_book import OrderBook
 from .provider_cache import ProviderCache
 
@@ -75,7 +75,7 @@ class Recovery:
             self._calls.append(call)
         self._pending += len(self._calls)
         for call in self._calls:
-            limiter.submit(call.target.account, call.target.parallel, call.run)
+            limiter.submit(call.target.account, QueuedCall(call.run, call.target.parallel))
         self._count_down()
 
     def wait(self, seconds: float | None = None) -> bool:

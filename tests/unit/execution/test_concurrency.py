@@ -11,7 +11,7 @@ from pathlib import Path
 from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pack.core.execution.concurrency import ConcurrencyLimiter
+from pack.core.execution.concurrency import ConcurrencyLimiter, QueuedCall
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -42,7 +42,7 @@ def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
     """Two at a time; the third begins when one ends."""
     limiter, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
     for work in works:
-        limiter.submit("p", 2, work)
+        limiter.submit("p", QueuedCall(work, 2))
     assert works[0].begun.wait(30) and works[1].begun.wait(30)
     assert limiter.running_count() == 2 and not works[2].begun.is_set()
     works[1].may_end.set()
@@ -55,8 +55,8 @@ def test_no_more_than_the_limit_run_and_the_others_follow_in_order() -> None:
 def test_providers_do_not_wait_for_each_other() -> None:
     """One full lane holds up nobody else's."""
     limiter, slow, other = ConcurrencyLimiter(), Work(), Work(free=True)
-    limiter.submit("a", 1, slow)
-    limiter.submit("b", 1, other)
+    limiter.submit("a", QueuedCall(slow, 1))
+    limiter.submit("b", QueuedCall(other, 1))
     assert other.ended.wait(30) and not slow.ended.is_set()
     slow.may_end.set()
     assert settled(limiter)
@@ -65,9 +65,9 @@ def test_providers_do_not_wait_for_each_other() -> None:
 def test_what_waits_can_be_dropped_and_what_runs_cannot() -> None:
     """A dropped call never begins; dropping twice is no error."""
     limiter, running, waiting, last = ConcurrencyLimiter(), Work(), Work(free=True), Work(free=True)
-    first = limiter.submit("p", 1, running)
-    queued = limiter.submit("p", 1, waiting)
-    limiter.submit("p", 1, last)
+    first = limiter.submit("p", QueuedCall(running, 1))
+    queued = limiter.submit("p", QueuedCall(waiting, 1))
+    limiter.submit("p", QueuedCall(last, 1))
     assert running.begun.wait(30)
     assert limiter.withdraw("p", queued) and limiter.withdraw("p", queued) and not limiter.withdraw("p", first)
     running.may_end.set()
@@ -84,9 +84,9 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
         with lock:
             counted.append(1)
 
-    limiter.submit("p", 1, running)
+    limiter.submit("p", QueuedCall(running, 1))
     assert running.begun.wait(30)
-    first, second = limiter.submit("p", 1, count), limiter.submit("p", 1, count)
+    first, second = limiter.submit("p", QueuedCall(count, 1)), limiter.submit("p", QueuedCall(count, 1))
     assert limiter.withdraw("p", second) and not first.withdrawn
     running.may_end.set()
     assert settled(limiter)
@@ -96,9 +96,9 @@ def test_of_two_equal_calls_the_one_that_was_meant_is_dropped() -> None:
 def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     """The next one begins; when the first ends at last, the count doesn't go below what runs."""
     limiter, hanging, second, third = ConcurrencyLimiter(), Work(), Work(), Work(free=True)
-    queued = limiter.submit("p", 1, hanging)
-    limiter.submit("p", 1, second)
-    limiter.submit("p", 1, third)
+    queued = limiter.submit("p", QueuedCall(hanging, 1))
+    limiter.submit("p", QueuedCall(second, 1))
+    limiter.submit("p", QueuedCall(third, 1))
     assert hanging.begun.wait(30)
     limiter.release("p", queued)
     limiter.release("p", queued)
@@ -113,8 +113,8 @@ def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     """It still gets its turn."""
     limiter, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
-    limiter.submit("p", 1, running)
-    limiter.release("p", limiter.submit("p", 1, waiting))
+    limiter.submit("p", QueuedCall(running, 1))
+    limiter.release("p", limiter.submit("p", QueuedCall(waiting, 1)))
     running.may_end.set()
     assert waiting.ended.wait(30) and settled(limiter)
 
@@ -139,7 +139,7 @@ def test_whatever_the_limits_everything_runs_and_none_is_exceeded(limits: list[i
         left.release()
 
     for limit in limits:
-        limiter.submit("p", limit, lambda limit=limit: work(limit))  # type: ignore[misc]
+        limiter.submit("p", QueuedCall(lambda limit=limit: work(limit), limit))  # type: ignore[misc]
     assert all(left.acquire(timeout=30) for _ in limits)
     assert not over and settled(limiter)
 
@@ -153,8 +153,8 @@ import conftest
 from pack.core.execution import concurrency
 concurrency.EXIT_SECONDS = 2
 line = concurrency.ConcurrencyLimiter()
-line.submit("p", 2, lambda: (time.sleep(0.2), print("short done", flush=True)))
-line.submit("p", 2, lambda: time.sleep(600))
+line.submit("p", concurrency.QueuedCall(lambda: (time.sleep(0.2), print("short done", flush=True)), 2))
+line.submit("p", concurrency.QueuedCall(lambda: time.sleep(600), 2))
 """
     began = time.monotonic()
     ended = subprocess.run([sys.executable, "-B", "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from journal_driver import decide_stalled_row
 from pack.core.errors import ProviderFailure
-from pack.core.execution.concurrency import ConcurrencyLimiter
+from pack.core.execution.concurrency import ConcurrencyLimiter, QueuedCall
 from pack.core.execution.rate_limit import CallThrottle, RateLimits
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
@@ -69,9 +69,9 @@ def test_as_many_requests_run_at_a_time_as_the_key_allows_on_all_machines_togeth
 
     for _ in range(8):
         for limiter in limiters:
-            limiter.submit(key, 3, work)
+            limiter.submit(key, QueuedCall(work, 3))
     other = threading.Event()
-    limiters[0].submit(account("b"), 1, other.set)
+    limiters[0].submit(account("b"), QueuedCall(other.set, 1))
     assert other.wait(60)
     for _ in range(16):
         assert ended.acquire(timeout=60)
@@ -89,13 +89,13 @@ def test_a_call_that_waits_for_a_permit_can_be_withdrawn(machine: Machines) -> N
         begun.set()
         let_go.wait(60)
 
-    first.submit(key, 1, hold)
+    first.submit(key, QueuedCall(hold, 1))
     assert begun.wait(60)
     ran: list[str] = []
-    waiting = second.submit(key, 1, lambda: ran.append("withdrawn"))
+    waiting = second.submit(key, QueuedCall(lambda: ran.append("withdrawn"), 1))
     assert second.withdraw(key, waiting) and second.withdraw(key, waiting)
     done = threading.Event()
-    second.submit(key, 1, done.set)
+    second.submit(key, QueuedCall(done.set, 1))
     assert not done.wait(0.2)
     let_go.set()
     assert done.wait(60) and ran == []
@@ -119,7 +119,7 @@ def test_without_a_server_calls_are_limited_as_ever(tmp_path: Path) -> None:
     journal = Journal(tmp_path, decide_stalled=decide_stalled_row)
     limiter = ConcurrencyLimiter(journal.shared_limits)
     done = threading.Event()
-    queued = limiter.submit("key", 1, done.set)
+    queued = limiter.submit("key", QueuedCall(done.set, 1))
     assert queued.started and done.wait(60) and not journal.shared_limits.active
     assert not (tmp_path / "journal.sqlite").exists()
     journal.close()
