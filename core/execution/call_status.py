@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..dialects.base.step import Job, Send
 from ..errors import Charged
+from ..http.transport import Cancelled
 from ..ledger import Claim
 from ..ledger.kept_answers import KeptAnswer
 from ..planning.plan import Target
-from .charge import ChargeEvent, ChargeState, Unsent, advance, charged, of_claim, task_of
+from .charge import ChargeEvent, ChargeState, RequestSent, TryEnded, Unsent, advance, charged, of_claim, task_of
 from .outcome import Outcome
 from .repeated_references import reference_marks
 
@@ -108,6 +109,17 @@ class CallStatus:
         """Moves the charge of the call; gives whether money is gone after that."""
         self.charge = advance(self.charge, event)
         return charged(self.charge)
+
+    def let_leave(self, is_stopped: Callable[[], bool]) -> None:
+        """The last byte of a paid request is about to leave. Raises Cancelled where the run has ended and nothing was sent yet.
+
+        The run is asked after the charge has moved: what a stopped run says about money is then true, whichever comes first.
+        """
+        was_sent = self.maybe_paid
+        self.advance(RequestSent())
+        if is_stopped() and not was_sent:
+            self.advance(TryEnded("no"))
+            raise Cancelled
 
     def advance_picture(self, number: int, event: ChargeEvent) -> Charged:
         """Moves the charge of one picture, which begins as that of the call."""

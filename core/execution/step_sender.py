@@ -177,12 +177,7 @@ class StepSender:
         def leaving() -> None:
             if not send.paid:
                 return
-            was_sent = status.maybe_paid
-            status.advance(RequestSent())
-            # Looked at after that: what a stopped run says about the money is then true, whichever comes first.
-            if self._stopped() and not was_sent:
-                status.advance(TryEnded("no"))
-                raise Cancelled
+            status.let_leave(self._stopped)
             self._throttle.mark_sent()
 
         return TransferHooks(

@@ -145,12 +145,7 @@ class OrderCreation:
             status.paid_at, status.phase = time.time(), "sent"
 
         def leaving() -> None:
-            was_sent = status.maybe_paid
-            status.advance(RequestSent())
-            # Looked at after that: what a stopped run says about the money is then true, whichever comes first.
-            if self._stopped() and not was_sent:
-                status.advance(TryEnded("no"))
-                raise Cancelled
+            status.let_leave(self._stopped)
             status.sent_at = time.monotonic()
 
         try:
