@@ -23,7 +23,7 @@ from .user_error import UserError
 EXAMPLES = ROOT / "example_workflows"
 OUTPUT = ROOT / "output"
 THUMBNAIL_SIZE = 400
-LINE = "{:<38}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
+LINE = "{:<54}  {:<12}  {:<22}  {:<11}  {:<7}  {:<10}  {}"
 HEADINGS = ("workflow", "provider", "model", "size", "seconds", "would cost", "file")
 
 
