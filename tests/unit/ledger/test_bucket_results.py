@@ -488,8 +488,8 @@ def test_nothing_is_deleted_or_marked_while_the_bucket_is_away(farm: Farm, monke
     """That is found out before the transaction, which all other machines wait for."""
     journal = farm.machine("a")
     uid = store(journal)
-    bucket_of(journal)._answered = float("-inf")
     farm.s3.stop()
+    bucket_of(journal)._answered = float("-inf")  # an answer that was still on its way would have set it again
     try:
         with monkeypatch.context() as broken:
             broken.setattr(journal.database, "write", lambda: pytest.fail("a transaction was begun"))
