@@ -43,10 +43,11 @@ def bench(arguments: list[str]) -> int:
             environ = variables(install, opened(), Path(home)) | photographs | {FIGURES: str(file)}
             if subprocess.run([str(install.tools), str(found[name])], cwd=ROOT, env=environ).returncode:
                 failed.append(name)
-            figures += bench_report.read(file, name)
+            measured = bench_report.read(file, name)
+        figures += measured
+        if given.docs:  # at once: the next may be stopped, and all together take half an hour
+            bench_report.write(ROOT / "docs", measured)
     print(f"\n{bench_report.table(figures)}")
-    if given.docs:
-        bench_report.write(ROOT / "docs", figures)
     print(f"\nfailed: {', '.join(failed)}" if failed else f"\n{len(wanted or found)} benchmarks done")
     return 1 if failed else 0
 
