@@ -129,7 +129,8 @@ def elsewhere(
     """
     found = []
     for offer in resolver.offers(choice or ProviderChoice(), requests):
-        models = [_offered(each, requests) for each in offer.models]
+        share = offer.spec.batch.price_share if offer.spec.batch else None
+        models = [_offered(each, requests, share) for each in offer.models]
         preferred = offer.preferred.name if offer.preferred else ""
         facts: dict[str, Any] = {
             "provider": offer.spec.id,
@@ -149,17 +150,23 @@ def elsewhere(
     )
 
 
-def _offered(offer: ModelOffer, requests: Sequence[Request]) -> dict[str, Any]:
-    """One model of a provider with its price for `requests`."""
+def _offered(offer: ModelOffer, requests: Sequence[Request], batch_share: float | None) -> dict[str, Any]:
+    """One model of a provider with its price for `requests`.
+
+    `batch_share`: of the price where a picture is part of an order; None where the provider takes none.
+    """
     facts: dict[str, Any] = {"model": offer.model.name}
     if offer.problem:
         return {**facts, "problem": offer.problem}
     prices = [each.usd for each in offer.resolved]
     total = sum((usd or 0) * request.num_images for usd, request in zip(prices, requests, strict=True))
+    now = None if prices[0] is None else prices[0] / offer.resolved[0].price_share
     return {
         **facts,
         "resolution": offer.resolved[0].resolution,
         "usd_each": prices[0],
+        "usd_now_each": now,
+        "usd_batch_each": None if now is None or batch_share is None else now * batch_share,
         "usd_counted_each": max(each.counted_usd for each in offer.resolved),
         "usd": None if None in prices else total,
         "usd_counted": sum(

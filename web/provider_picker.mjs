@@ -50,9 +50,12 @@ export async function openPicker(node) {
 /** Where the price of the node is from; nothing where it is free. @param {Estimate} estimate */
 function sourceLine({ usd_each: each, price_source: source, price_dated: dated, counted_source: counted }) {
   if (!source || each === 0) return "";
-  const lines = [t("prices.source", { source, dated: dated ?? "" }), counted && t("prices.counted", { source: counted })];
+  const lines = [t("prices.source", { source: sourceName(source), dated: dated ?? "" }), counted && t("prices.counted", { source: counted })];
   return el("p", { class: "nb-quiet" }, lines.filter(Boolean).join(" "));
 }
+
+/** How the page calls the source of a price; prices that a person has entered in the settings are named by the server. @param {string} source */
+const sourceName = (source) => (source === "Settings" ? t("prices.settings") : source);
 
 /** The first provider that can do it. @param {Picker} picker */
 function autoRow({ node, estimate, auto, close }) {
@@ -76,7 +79,8 @@ function offerRow(picker, offer) {
   const action = el("td", { class: "nb-pick" });
   const draw = () => {
     size.textContent = model?.problem ? "" : (model?.resolution ?? "");
-    each.textContent = model ? (model.problem ?? priceOf(model)) : t("picker.cannot");
+    each.textContent = model ? (model.problem ?? pricesOf(model, picker.estimate.delivery)) : t("picker.cannot");
+    each.title = model?.usd_batch_each ? t("picker.batch_title") : "";
     each.classList.toggle("nb-quiet", Boolean(model?.problem ?? !model));
     const current = chosen && model?.model === picker.estimate.model;
     run.textContent = !model || model.problem ? "" : runPriceOf(model, current ? picker.estimate : undefined);
@@ -113,6 +117,17 @@ function balancePart({ node, estimate }, { provider, label, usable }) {
   const shown = { class: "nb-link nb-quiet", title: t("balance.ask_title"), "aria-label": t("balance.ask_of", { provider: label }) };
   place.append(chip() ?? button(t("balance.ask"), askFor, shown));
   return place;
+}
+
+/**
+ * The price of a picture, then that of the other delivery where the provider has one: at half the price by tomorrow, or at once.
+ * @param {Offer} offer @param {Estimate["delivery"]} delivery Of the node.
+ */
+function pricesOf(offer, delivery) {
+  const { usd_now_each: now, usd_batch_each: batch } = offer;
+  if (!now || !batch) return priceOf(offer);
+  const ordered = t("picker.batch", { price: money(batch) });
+  return delivery === "batch" ? [ordered, t("picker.now", { price: money(now) })].join(" · ") : [priceOf(offer), ordered].join(" · ");
 }
 
 /** @param {Offer} offer */

@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.page_parts import BOTH_RENDERERS, example, price, prompted, text_to_image
+import pytest
+from pack.dev.comfy_host import Host
+from pack.tests.browser.page_parts import BOTH_RENDERERS, example, price, prompted, send_json, text_to_image
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import expect
 
@@ -140,6 +142,30 @@ def test_a_stored_picture_is_free_among_the_prices_too(canvas: Callable[..., Any
     price(page).click()
     expect(chosen.first).to_contain_text("Offline")
     expect(source).to_have_count(0)
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_an_order_and_an_own_price_are_named_in_the_picker(canvas: Callable[..., Any], host: Host, locale: str) -> None:
+    """A provider that takes orders has both prices; a price that a person has entered is called so in the page's language."""
+    page = canvas(locale=locale)
+    send_json(host, "/providers/onerouter", {"models": {"banana-mine": {"wire": "mine", "price": 0.05}}})
+    workflow = prompted(text_to_image("onerouter"), "A mill by tomorrow", resolution="1K")
+    next(node for node in workflow["nodes"] if node["type"] == "ProviderConfig")["widgets_values"][1] = "banana-mine"
+    page.load(workflow)
+    expect(price(page)).to_have_text("1K · $0.05")
+    price(page).click()
+    picker = page.page.locator(".nb-picker")
+    order = picker.locator('[data-provider="google"] td').nth(3)
+    expect(order).to_have_text(re.compile(r"^\$0\.\d+ · (batch|半价) \$0\.\d+$"))
+    at_once, ordered = (float(each) for each in re.findall(r"\$([\d.]+)", order.inner_text()))
+    assert ordered == pytest.approx(at_once / 2, abs=0.001)
+    expect(picker.locator('[data-provider="runflow"] td').nth(3)).to_have_text(re.compile(r"^\$[\d.]+$"))
+    expect(picker.locator("p").first).to_contain_text(
+        {"en": "Prices from the settings", "zh": "设置中填写的价格"}[locale]
+    )
+    page.shoot("order-price")
+    send_json(host, "/providers/onerouter", {"models": {"banana-mine": None}})
     assert page.complaints == []
 
 

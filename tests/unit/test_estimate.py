@@ -297,6 +297,29 @@ def test_the_others_are_priced_with_the_same_family(engine: Engine) -> None:
     assert problems["runflow"] == "" and "1:8" in problems["onerouter"]
 
 
+def test_a_provider_that_takes_orders_has_both_prices(engine: Engine) -> None:
+    """That of an order beside that at once, whichever the node is set to; no other provider names one."""
+    now, batch = (elsewhere(engine.resolver(), None, [request(delivery=each)]) for each in ("now", "batch"))
+    taking = {spec.id for spec in engine.specs().values() if spec.batch}
+    assert taking and {each["provider"] for each in now if each.get("usd_batch_each")} == taking
+    for provider in taking:
+        at_once, ordered = (
+            [
+                model
+                for each in side
+                if each["provider"] == provider
+                for model in each["models"]
+                if model.get("usd_each")
+            ]
+            for side in (now, batch)
+        )
+        assert at_once and len(at_once) == len(ordered)
+        for one, other in zip(at_once, ordered, strict=True):
+            assert (one["model"], one["usd_now_each"]) == (other["model"], one["usd_each"])
+            assert one["usd_batch_each"] == pytest.approx(one["usd_each"] / 2) == other["usd_each"]
+            assert (other["usd_now_each"], other["usd_batch_each"]) == (one["usd_now_each"], one["usd_batch_each"])
+
+
 def test_each_model_of_a_provider_is_priced(engine: Engine) -> None:
     """Whatever model is asked for: a person chooses among all of them, and sees which can't do the request."""
     found = elsewhere(engine.resolver(), None, [request(resolution="4K")])
