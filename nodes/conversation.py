@@ -28,8 +28,9 @@ class NanoBananaConversation(io.ComfyNode):
             node_id="NanoBananaConversation",
             display_name="Nano Banana Conversation (your key)",
             category=CATEGORY,
-            description="Gives the conversation that has made a picture of the results folder, so that an edit can go on from "
-            "it. The results panel puts this node on the canvas: Continue this conversation.",
+            description="Gives the conversation that has made a picture of the results folder, so that a Nano "
+            "Banana Generate or Edit goes on from it. The results panel puts this node on the canvas: Continue this "
+            "conversation or Edit this picture.",
             search_aliases=["nano banana chat", "multi-turn edit", "continue conversation"],
             inputs=[
                 io.String.Input(

@@ -38,7 +38,8 @@ def provider() -> io.Input:
     return Provider.Input(
         "provider",
         optional=True,
-        tooltip="A ProviderConfig node. Unconnected: the first provider with a key on this machine that can do the request.",
+        tooltip="A Nano Banana Provider node. Unconnected: the first provider with a key on this machine that can do the "
+        "request.",
     )
 
 
