@@ -98,6 +98,12 @@ export function configOf(node, name = "provider") {
 /** @param {Comfy.Node} node @param {string} name */
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
+/** The widget that changes the seed after a run; its name differs from node to node. @param {Comfy.Node} node */
+export const seedControl = (node) => /** @type {any} */ (widgetOf(node, "seed"))?.linkedWidgets?.[0];
+
+/** Where an input is among those of a node; -1 for none. @param {Graph} node @param {string} name @returns {number} */
+export const slotOf = (node, name) => (node.inputs ?? []).findIndex((/** @type {any} */ input) => input.name === name);
+
 /**
  * What is chosen in the ProviderConfig of a node, be it the node itself, and what holds where there is none.
  * @param {Comfy.Node} node @returns {{ provider: string, profile: string, model: string }}
@@ -144,6 +150,19 @@ export function setWidget(node, name, value) {
   widget.value = /** @type {never} */ (value);
   widget.callback?.(/** @type {never} */ (value), app.canvas, node);
   node.graph?.setDirtyCanvas?.(true, true);
+}
+
+/** Calls `changed` after what a widget calls when its value was changed. @param {Comfy.Widget} widget @param {() => void} changed */
+export function onWidgetChange(widget, changed) {
+  const before = widget.callback;
+  widget.callback = /** @type {typeof before} */ (
+    /** @this {unknown} @param {...any} given */
+    function (...given) {
+      const result = before?.apply(this, /** @type {any} */ (given));
+      changed();
+      return result;
+    }
+  );
 }
 
 /** Changes the graph so that one Ctrl+Z takes it back. @param {() => void} work */
@@ -278,9 +297,21 @@ export function promptFor(nodes) {
   return prompt;
 }
 
-/** The widgets that a node's result depends on. @param {Comfy.Node} node @returns {Comfy.Widget[]} */
-export const widgetsOfPrompt = (node) =>
-  (node.widgets ?? []).filter(({ name }) => name !== FOOTER && name !== "control_after_generate");
+/** Ids of nodes of a prompt, and of all nodes that feed them. @param {Comfy.Prompt} prompt @param {string[]} ids */
+export function idsNeededBy(prompt, ids) {
+  /** @type {Set<string>} */
+  const found = new Set();
+  const open = [...ids];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (found.has(id)) continue;
+    found.add(id);
+    for (const value of Object.values(prompt[id]?.inputs ?? {})) if (Array.isArray(value)) open.push(String(value[0]));
+  }
+  return found;
+}
+
+/** The widgets that the host puts into a prompt: neither the footer nor what changes the seed after a run. @param {Comfy.Node} node @returns {Comfy.Widget[]} */
+export const widgetsOfPrompt = (node) => (node.widgets ?? []).filter(({ options }) => /** @type {any} */ (options)?.serialize !== false);
 
 /** Whether a node gives what its widget says. @param {Comfy.Node} node */
 const isConstant = (node) => node.comfyClass === "LoadImage" || String(node.comfyClass ?? "").startsWith("Primitive");

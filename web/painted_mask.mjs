@@ -5,7 +5,7 @@
  */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, setWidget, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
+import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, seedControl, setWidget, slotOf, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
 import { addPreview } from "./output_nodes.mjs";
 import { lastPictures, seedOf, showPictures } from "./result_previews.mjs";
@@ -118,9 +118,9 @@ function loadedSize(node) {
  */
 function keepSeed(node, seed) {
   const { widget, from } = governing(node, "seed");
-  const control = /** @type {any} */ (widget)?.linkedWidgets?.[0];
   if (!widget) return false;
-  if (from === "node" && control && control.value !== "fixed") {
+  const control = from === "node" ? seedControl(node) : undefined;
+  if (control && control.value !== "fixed") {
     if (seed === undefined) return false;
     control.value = "fixed";
   }
@@ -160,6 +160,3 @@ function connectProvider(node, edit) {
   else node.graph.getNodeById(link?.origin_id)?.connect(link.origin_slot, edit, slot);
   return hasLink(edit.inputs[slotOf(edit, "provider")]);
 }
-
-/** @param {Node} node @param {string} name */
-const slotOf = (node, name) => node.inputs.findIndex((/** @type {any} */ input) => input.name === name);

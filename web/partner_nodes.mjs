@@ -1,7 +1,7 @@
 /** Puts a node of ours in the place of the host's own Gemini image node, which is paid in the host's credits. */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, setWidget, widgetOf } from "./graph.mjs";
+import { CONFIG, asOneUndoStepAsync, hasLink, linkOf, seedControl, setWidget, slotOf, widgetOf } from "./graph.mjs";
 import { configRoom } from "./provider_choice.mjs";
 import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
@@ -81,9 +81,6 @@ const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 /** Inputs of a choice are called by it: "model.resolution". @param {string} name */
 const lastPart = (name) => name.split(".").at(-1) ?? name;
 
-/** @param {Node} node @param {string} name */
-const slotOf = (node, name) => node.inputs.findIndex((/** @type {any} */ input) => input.name === name);
-
 /** @param {Node} node @param {string} name @returns {any} What its widget says; undefined where it has none. */
 const valueIn = (node, name) => node.widgets?.find((/** @type {any} */ widget) => lastPart(widget.name) === name)?.value;
 
@@ -116,9 +113,6 @@ function copyValues(node, made) {
   // Words cost tokens: they are asked for where somebody reads them.
   if (node.outputs?.[1]?.links?.length && valueIn(node, "response_modalities") === "IMAGE+TEXT") setOffered(made, "with_text", true);
 }
-
-/** The widget that changes the seed after a run; its name differs from node to node. @param {Node} node */
-const seedControl = (node) => /** @type {any} */ (widgetOf(node, "seed"))?.linkedWidgets?.[0];
 
 /** Sets a value where the widget has it. @param {Node} node @param {string} name @param {unknown} value */
 function setOffered(node, name, value) {

@@ -1,6 +1,6 @@
 /** Gives a node another provider: in the ProviderConfig behind it, or in a new one. */
 import { freePlaceBeside } from "./free_place.mjs";
-import { CONFIG, asOneUndoStep, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
+import { CONFIG, asOneUndoStep, configOf, isConfig, setWidget, slotOf, valueOf } from "./graph.mjs";
 import { providerStore } from "./provider_store.mjs";
 
 const CONFIG_HEIGHT = 260;
@@ -15,11 +15,7 @@ function findOrAddConfig(node) {
   if (!made || !isConfig(made) || !node.graph) return undefined;
   made.pos = freePlaceBeside(node, configRoom(made));
   node.graph.add(made);
-  made.connect(
-    0,
-    node,
-    node.inputs.findIndex((input) => input.name === "provider"),
-  );
+  made.connect(0, node, slotOf(node, "provider"));
   return /** @type {Comfy.Node} */ (made);
 }
 

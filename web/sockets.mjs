@@ -4,6 +4,7 @@
  * is lost all the same is named on the node.
  */
 import { app } from "/scripts/app.js";
+import { slotOf } from "./graph.mjs";
 
 const INPUT = 1; // LiteGraph.INPUT
 const GROUP = "images.";
@@ -81,7 +82,7 @@ const linkedInputs = (node) => (node.inputs ?? []).filter((_, slot) => linkAt(no
 
 /** @param {Comfy.Node} node @param {string} name */
 function isLinked(node, name) {
-  const slot = (node.inputs ?? []).findIndex((input) => input.name === name);
+  const slot = slotOf(node, name);
   return slot >= 0 && linkAt(node, slot) !== null;
 }
 

@@ -5,13 +5,11 @@
  */
 
 import { isAdvanced } from "./advanced_widgets.mjs";
-import { FOOTER } from "./graph.mjs";
+import { widgetsOfPrompt } from "./graph.mjs";
 
 const PROMPT = { least: 72, share: 0.4 };
 const ROW = 28;
 const FOOTER_ROWS = 60;
-/** Widgets that have no row of their own there. */
-const WITHOUT_ROW = ["prompt", "control_after_generate", FOOTER];
 
 /** @param {Comfy.Node} node @param {HTMLElement} inner Its footer. @returns {() => void} To be called when the footer's size changes. */
 export function addVueLayout(node, inner) {
@@ -21,7 +19,8 @@ export function addVueLayout(node, inner) {
   const fit = () => {
     const [frame, prompt] = [element(), grid?.querySelector("textarea")];
     if (!frame || !grid || !prompt) return;
-    const rows = (node.widgets ?? []).filter((each) => !isAdvanced(each) && !isOffNode(each) && !WITHOUT_ROW.includes(each.name));
+    // The footer has no such row, and what changes the seed is in the row of the seed.
+    const rows = widgetsOfPrompt(node).filter((each) => !isAdvanced(each) && !isOffNode(each) && each.name !== "prompt");
     const room = givenHeight(frame) - above(frame, grid) - rows.length * ROW - FOOTER_ROWS;
     prompt.style.height = `${Math.floor(Math.max(PROMPT.least, room * PROMPT.share))}px`;
   };

@@ -52,6 +52,20 @@ def test_a_new_variation_is_a_new_seed_and_a_run(pages: Callable[[bool], Any], d
     assert page.widget("NanoBananaGenerate", "seed")["value"] != 0
 
 
+def test_the_price_is_asked_for_the_values_that_a_run_sends(canvas: Callable[..., Any]) -> None:
+    """What changes the seed after a run is a widget, but no value of the node."""
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), "A boat, as it is sent", resolution="1K"))
+    expect(price(page)).to_have_text("1K · $0.08")
+    with page.page.expect_request("**/nano_banana/estimate") as asked:
+        page.choose("NanoBananaGenerate", "num_images", 2)
+    sent = {node["class_type"]: sorted(node["inputs"]) for node in page.prompt().values()}
+    nodes = asked.value.post_data_json["prompt"].values()
+    assert {node["class_type"]: sorted(node["inputs"]) for node in nodes}.items() <= sent.items()
+    expect(price(page)).to_have_text("1K · 2 × $0.08")
+    assert page.complaints == []
+
+
 def test_a_price_that_is_overtaken_is_no_error(canvas: Callable[..., Any]) -> None:
     """A change while the answer about the last one is still coming in: on a slow line each key that is typed is one."""
     page = canvas()
