@@ -1,7 +1,7 @@
 /** The picture of a NanoBananaConversation on its node: its widget has the id of the bytes, which tells a person nothing. */
 import { el } from "./dom.mjs";
 import { forwardCanvasEvents } from "./canvas_events.mjs";
-import { FOOTER, isConversation, valueOf, widgetOf } from "./graph.mjs";
+import { FOOTER, isConversation, onWidgetChange, valueOf, widgetOf } from "./graph.mjs";
 import { pictureUrl } from "./server.mjs";
 import { t } from "./i18n.mjs";
 
@@ -51,15 +51,7 @@ function contentOf(node) {
 
 /** @param {Comfy.Node} node @param {Comfy.Widget} widget @param {() => void} changed */
 function followValue(node, widget, changed) {
-  const before = widget.callback;
-  widget.callback = /** @type {typeof before} */ (
-    /** @this {unknown} @param {...any} given */
-    function (...given) {
-      const result = before?.apply(this, /** @type {any} */ (given));
-      changed();
-      return result;
-    }
-  );
+  onWidgetChange(widget, changed);
   const configured = node.onConfigure;
   node.onConfigure = function (saved) {
     configured?.call(this, saved);

@@ -5,7 +5,7 @@ import { el } from "./dom.mjs";
 import { showConversationPicture } from "./conversation_picture.mjs";
 import { addFooter } from "./node_footer.mjs";
 import { footerActions } from "./footer_actions.mjs";
-import { isConfig, isImageNode, isOurs } from "./graph.mjs";
+import { isConfig, isImageNode, isOurs, onWidgetChange } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
 import { followDraftSetting } from "./draft_setting.mjs";
 import { dryRun } from "./dry_run.mjs";
@@ -34,16 +34,10 @@ import { followLanguage, loadMessages, t } from "./i18n.mjs";
 /** @param {Comfy.Node} node */
 function scheduleEstimatesOnChange(node) {
   for (const widget of node.widgets ?? []) {
-    const before = widget.callback;
-    widget.callback = /** @type {typeof before} */ (
-      /** @this {unknown} @param {...any} given */
-      function (...given) {
-        const result = before?.apply(this, /** @type {any} */ (given));
-        if (isConfig(node) && widget.name === "provider") keepModelFamily(node);
-        scheduleEstimates();
-        return result;
-      }
-    );
+    onWidgetChange(widget, () => {
+      if (isConfig(node) && widget.name === "provider") keepModelFamily(node);
+      scheduleEstimates();
+    });
   }
   const connected = node.onConnectionsChange;
   node.onConnectionsChange = function (...given) {

@@ -5,7 +5,7 @@
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { asOneUndoStep, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
-import { queueMode } from "./queue_mode.mjs";
+import { beforeRuns, queueMode } from "./queue_mode.mjs";
 import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
 
@@ -20,14 +20,10 @@ const MAX_DEPTH = 64;
 
 /** Before each run of a whole graph that the host would refuse, because nothing in it shows or saves anything. */
 export function addPreviewsBeforeRuns() {
-  const queuePrompt = /** @type {(...given: unknown[]) => Promise<boolean>} */ (app.queuePrompt.bind(app));
-  /** @param {number} number @param {number} [count] @param {any} [options] */
-  const addFirst = (number, count, options) => {
-    const targets = Array.isArray(options) ? options : options?.queueNodeIds;
+  beforeRuns((targets) => {
     addPreviews(nodesForPreviews(targets));
-    return queuePrompt(number, count, options);
-  };
-  app.queuePrompt = /** @type {any} */ (addFirst);
+    return true;
+  });
 }
 
 /**
@@ -79,7 +75,10 @@ function hasMissingNode(graph, depthLeft) {
 }
 
 /** @param {Node} node */
-const isOutput = (node) => node.constructor?.nodeData?.output_node === true;
+const isOutput = (node) => isOutputClass(node.constructor);
+
+/** Whether nodes of a class of the frontend show or save something. @param {any} nodeClass */
+export const isOutputClass = (nodeClass) => nodeClass?.nodeData?.output_node === true;
 
 /**
  * Whether something behind a node shows or saves what it makes. True as well where that can't be known here: behind a node that

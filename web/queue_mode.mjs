@@ -6,3 +6,17 @@ export const queueSettings = () => /** @type {any} */ (app.extensionManager).que
 
 /** "disabled" where only a click runs something, else "change" or "instant". */
 export const queueMode = () => String(queueSettings()?.mode ?? "disabled").replace(/-.*/, "");
+
+/**
+ * Calls this before each run of the page, and before what was given earlier. Nothing runs where its answer is false.
+ * @param {(targets: string[] | undefined) => boolean | Promise<boolean>} mayRun Gets the ids of the nodes that are asked for; undefined: all.
+ */
+export function beforeRuns(mayRun) {
+  const queuePrompt = /** @type {(...given: unknown[]) => Promise<boolean>} */ (app.queuePrompt.bind(app));
+  /** @param {number} number @param {number} [count] @param {any} [options] */
+  const run = async (number, count, options) => {
+    const targets = Array.isArray(options) ? options : options?.queueNodeIds;
+    return (await mayRun(targets)) ? queuePrompt(number, count, options) : false;
+  };
+  app.queuePrompt = /** @type {any} */ (run);
+}

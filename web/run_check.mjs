@@ -5,8 +5,9 @@
 import { app } from "/scripts/app.js";
 import { button, el } from "./dom.mjs";
 import { openDialog } from "./dialog.mjs";
-import { ourNodes } from "./graph.mjs";
-import { nodesForPreviews } from "./output_nodes.mjs";
+import { idsNeededBy, ourNodes } from "./graph.mjs";
+import { isOutputClass, nodesForPreviews } from "./output_nodes.mjs";
+import { beforeRuns } from "./queue_mode.mjs";
 import { forgetLostLinks, lostLinks } from "./sockets.mjs";
 import { unknownInputs, unknownText } from "./newer_version.mjs";
 import { t } from "./i18n.mjs";
@@ -48,15 +49,7 @@ export function lostText(links) {
 }
 
 /** Every run of the page goes through here from now on. */
-export function askBeforeRuns() {
-  const queuePrompt = /** @type {(...given: unknown[]) => Promise<boolean>} */ (app.queuePrompt.bind(app));
-  /** @param {number} number @param {number} [count] @param {any} [options] */
-  const askFirst = async (number, count, options) => {
-    if (await mayRun(Array.isArray(options) ? options : options?.queueNodeIds)) return queuePrompt(number, count, options);
-    return false;
-  };
-  app.queuePrompt = /** @type {any} */ (askFirst);
-}
+export const askBeforeRuns = () => beforeRuns(mayRun);
 
 /** @param {string[] | undefined} targets Ids of the nodes that are asked for; undefined: all that give something out. */
 async function mayRun(targets) {
@@ -76,19 +69,11 @@ async function mayRun(targets) {
 async function idsOfRun(targets) {
   const { output } = await app.graphToPrompt();
   const types = /** @type {any} */ (window).LiteGraph?.registered_node_types ?? {};
-  /** @type {Set<string>} */
-  const found = new Set();
   const shown = new Set(nodesForPreviews(targets));
-  const open = targets?.length
+  const asked = targets?.length
     ? targets.map(String)
-    : Object.keys(output).filter((id) => types[output[id]?.class_type ?? ""]?.nodeData?.output_node);
-  open.push(...ourNodes().flatMap(({ node, path }) => (shown.has(node) ? [path] : [])));
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    if (found.has(id)) continue;
-    found.add(id);
-    for (const value of Object.values(output[id]?.inputs ?? {})) if (Array.isArray(value)) open.push(String(value[0]));
-  }
-  return found;
+    : Object.keys(output).filter((id) => isOutputClass(types[output[id]?.class_type ?? ""]));
+  return idsNeededBy(output, [...asked, ...ourNodes().flatMap(({ node, path }) => (shown.has(node) ? [path] : []))]);
 }
 
 /** @param {Doubtful[]} nodes @returns {Promise<boolean>} */

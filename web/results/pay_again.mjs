@@ -2,7 +2,7 @@
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
 import { confirmDialog } from "../dialog.mjs";
-import { ourNodes } from "../graph.mjs";
+import { idsNeededBy, ourNodes } from "../graph.mjs";
 import { missingPictures } from "../missing_pictures.mjs";
 import { queueRecorded } from "../run_signature.mjs";
 import { toast } from "../toast.mjs";
@@ -24,15 +24,9 @@ export async function partOnCanvas(node) {
   const path = ourNodes().find((each) => each.node === node)?.path ?? "";
   const { output, workflow } = await app.graphToPrompt();
   if (!output[path]) return null;
+  const needed = idsNeededBy(output, [path]);
   /** @type {Comfy.Prompt} */
-  const prompt = {};
-  const open = [path];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    const each = output[id];
-    if (!each || prompt[id]) continue;
-    prompt[id] = each;
-    for (const value of Object.values(each.inputs)) if (Array.isArray(value)) open.push(String(value[0]));
-  }
+  const prompt = Object.fromEntries(Object.entries(output).filter(([id]) => needed.has(id)));
   // The host runs only what feeds a node that shows or saves something.
   let preview = "preview";
   while (output[preview]) preview += "_";
