@@ -303,6 +303,14 @@ DROP = """([from, where]) => {
 }"""
 
 
+def picture_beside_two_edits(page: Any, query: str) -> Locator:
+    """Opens the panel with the one picture of a prompt, and a graph of two edits, of which the second is selected."""
+    tiles = open_grid(page, query)
+    expect(tiles).to_have_count(1)
+    page.page.evaluate(TWO_EDITS)
+    return tiles
+
+
 def press_in_viewer(page: Any, tiles: Locator, name: str) -> None:
     """Opens the first picture and presses a button that closes the viewer."""
     tiles.first.locator("a").click()
@@ -327,9 +335,7 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     page = canvas()
     with entered(bench.host, "google", doubles.base_url("google")):
         made(bench, "lapwing", provider="google")
-    tiles = open_grid(page, "lapwing")
-    expect(tiles).to_have_count(1)
-    page.page.evaluate(TWO_EDITS)
+    tiles = picture_beside_two_edits(page, "lapwing")
     for _ in range(2):
         press_in_viewer(page, tiles, "Continue this conversation")
         page.page.evaluate("() => window.app.canvas.deselectAll()")
@@ -353,9 +359,7 @@ def test_a_picture_without_its_words_is_named_so(canvas: Callable[..., Any], ben
     """Its provider takes no earlier turns. What the node still has of another picture is told."""
     page = canvas()
     made(bench, "sandpiper")
-    tiles = open_grid(page, "sandpiper")
-    expect(tiles).to_have_count(1)
-    page.page.evaluate(TWO_EDITS)
+    tiles = picture_beside_two_edits(page, "sandpiper")
     page.page.evaluate(LEFT_OVER)
     press_in_viewer(page, tiles, "Edit this picture")
     toast = page.page.locator(".p-toast-message").filter(has_text="Edit this picture")
@@ -371,9 +375,7 @@ def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[.
     """From the viewer, which closes; twice, it takes the next socket; one undo takes one back."""
     page = canvas()
     made(bench, "plover")
-    tiles = open_grid(page, "plover")
-    expect(tiles).to_have_count(1)
-    page.page.evaluate(TWO_EDITS)
+    tiles = picture_beside_two_edits(page, "plover")
     for _ in range(2):
         press_in_viewer(page, tiles, "Use as reference")
     taken = [["left", []], ["right", ["images.image_1=LoadImage", "images.image_2=LoadImage"]]]
@@ -387,9 +389,7 @@ def test_a_picture_is_dragged_onto_the_canvas(canvas: Callable[..., Any], bench:
     """Onto an edit it becomes its reference, onto a Load Image node its picture, elsewhere a node of its own."""
     page = canvas()
     made(bench, "dunlin")
-    tiles = open_grid(page, "dunlin")
-    expect(tiles).to_have_count(1)
-    page.page.evaluate(TWO_EDITS)
+    picture_beside_two_edits(page, "dunlin")
     tile = ".nb-tile a"
     count = "(n) => window.app.graph.nodes.filter((node) => node.type === 'LoadImage').length === n"
     assert page.page.evaluate(DROP, [tile, [450, 160]]), "the browser lets it be dropped"

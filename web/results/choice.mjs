@@ -2,7 +2,7 @@
 import { button, el, icon } from "../dom.mjs";
 import { t } from "../i18n.mjs";
 import { openCompare } from "./compare.mjs";
-import { actionName } from "./facts.mjs";
+import { pictureToggle } from "./star.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
 
@@ -67,8 +67,5 @@ export class Choice {
 }
 
 /** Marks a picture as one of the two that are compared. @param {Result} result @param {() => void} choose */
-export function chooseButton(result, choose) {
-  const name = t("results.choose");
-  const facts = { type: "button", class: "nb-choose", "aria-pressed": "false", "aria-label": actionName(name, result), title: name, tabindex: "-1" };
-  return el("button", { ...facts, onclick: choose }, icon("pi-check"));
-}
+export const chooseButton = (result, choose) =>
+  pictureToggle(result, { name: t("results.choose"), symbol: "pi-check", class: "nb-choose", isPressed: false }, choose);

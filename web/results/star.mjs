@@ -15,14 +15,15 @@ export async function toggleFavourite(result) {
 
 /** @param {Result} result @param {() => unknown} toggle */
 export function star(result, toggle) {
-  const name = t("results.favourite");
-  const facts = {
-    type: "button",
-    class: "nb-star",
-    "aria-pressed": String(result.favourite),
-    "aria-label": actionName(name, result),
-    title: name,
-    tabindex: "-1",
-  };
-  return el("button", { ...facts, onclick: toggle }, icon(result.favourite ? "pi-star-fill" : "pi-star"));
+  const symbol = result.favourite ? "pi-star-fill" : "pi-star";
+  return pictureToggle(result, { name: t("results.favourite"), symbol, class: "nb-star", isPressed: result.favourite }, toggle);
+}
+
+/**
+ * A small button on a picture that marks it, beyond the reach of Tab.
+ * @param {Result} result @param {{ name: string, symbol: string, class: string, isPressed: boolean }} facts @param {() => unknown} toggle
+ */
+export function pictureToggle(result, { name, symbol, class: kind, isPressed }, toggle) {
+  const facts = { type: "button", class: kind, "aria-pressed": String(isPressed), "aria-label": actionName(name, result), title: name, tabindex: "-1" };
+  return el("button", { ...facts, onclick: toggle }, icon(symbol));
 }
