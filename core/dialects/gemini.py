@@ -37,6 +37,7 @@ from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
 from .parsing.event_stream import BROKEN_OFF
 from .parsing.model_turn import model_turn
+from .parsing.reading import NotJson, read_object
 from .parsing.result_images import draft_images, result_images
 
 CATEGORIES = tuple(
@@ -87,6 +88,23 @@ class Gemini(BaseDialect):
 
     def drafts_in(self, value: Any) -> Sequence[ImageRef]:
         return draft_images(value)
+
+    def is_whole(self, body: bytes) -> bool:
+        """With the picture and its end, or the reason why there is none.
+
+        Some models have named STOP in every event, also in those with a draft: that alone says nothing.
+        """
+        try:
+            value = read_object(Reply(200, {}, body))
+        except NotJson:
+            return False
+        reasons = {gemini_errors.text_of(each, "finishReason") for each in gemini_errors.objects(value, "candidates")}
+        if reasons & {"", BROKEN_OFF}:
+            return False
+        found = result_images(value)
+        if found.images:
+            return bool(reasons) and not found.is_draft
+        return bool(reasons - {"STOP"}) if reasons else _says_why(value)
 
     def parse_upload(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         return _put(job, state, reply) if state["at"] == "announce" else self._uploaded(job, state, reply, value)

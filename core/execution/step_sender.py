@@ -167,7 +167,8 @@ class StepSender:
 
     def _hooks(self, send: Send) -> TransferHooks:
         status = self._status
-        watch = DraftWatch(self._dialect, status) if send.streams and isinstance(self._dialect, Streams) else None
+        streaming = self._dialect if send.streams and isinstance(self._dialect, Streams) else None
+        watch = DraftWatch(streaming, status) if streaming else None
 
         def moved(sent: int, total: int) -> None:
             status.bytes_sent = (sent, total)
@@ -185,6 +186,7 @@ class StepSender:
             on_sent=moved,
             on_last_byte=leaving,
             on_received=watch.look_at if watch else lambda piece: None,
+            is_whole=streaming.is_whole if streaming else None,
         )
 
     def _next_step(self, send: Send, reply: Reply) -> Step:

@@ -30,10 +30,22 @@ class Received:
         self._out.write(rest[:sure])
         self._held = rest[sure:]
 
+    def so_far(self) -> bytes:
+        """All that has come until now; more may follow."""
+        at = self._out.tell()
+        data = self._with_held()
+        self._out.seek(at)  # not cut: that would copy `data`
+        return data
+
     def end(self) -> bytes:
         """All of it. Called once."""
-        self._out.write(self._held)
+        data = self._with_held()
         self._held = b""
+        return data
+
+    def _with_held(self) -> bytes:
+        self._out.write(self._held)
+        self._out.truncate()  # an earlier `so_far` may have left a longer end
         return self._out.getvalue()  # without a copy: it is the buffer itself
 
     def __len__(self) -> int:

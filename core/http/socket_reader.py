@@ -12,6 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors.messages import msg
@@ -24,6 +25,19 @@ SILENCE_SECONDS = 10.0
 
 seconds_remaining: ContextVar[Callable[[], float]] = ContextVar("seconds_remaining", default=lambda: math.inf)
 """How long the exchange under way may still take. Set by whoever sends, on the thread that sends."""
+
+silent_end: ContextVar[SilentEnd | None] = ContextVar("silent_end", default=None)
+"""Asked when the body of the exchange under way is silent; None where only the connection ends it. Set like the one above."""
+
+
+@dataclass(frozen=True)
+class SilentEnd:
+    """What may end a body whose connection stays open."""
+
+    seconds: float
+    """How long nothing has to come."""
+    has_come: Callable[[], bool]
+    """Whether the body is whole. Asked once in a silence."""
 
 
 def wait_on(sock: Any, patience: float | None) -> None:
@@ -53,8 +67,7 @@ class DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self.silence_ends:
-            wait_on(self._sock, self._patience)
-            return self._sock.recv_into(buffer)
+            return self._received(buffer)
         try:
             wait_on(self._sock, SILENCE_SECONDS)
             return self._sock.recv_into(buffer)
@@ -62,6 +75,20 @@ class DeadlineReader(io.RawIOBase):
             if seconds_remaining.get()() <= 0:
                 raise
             return 0
+
+    def _received(self, buffer: Any) -> int:
+        """Raises TimeoutError at the deadline, and in a silence that ends the body."""
+        silent = silent_end.get()
+        if silent is not None:
+            patience = silent.seconds if self._patience is None else min(silent.seconds, self._patience)
+            try:
+                wait_on(self._sock, patience)
+                return self._sock.recv_into(buffer)
+            except TimeoutError:
+                if seconds_remaining.get()() <= 0 or silent.has_come():
+                    raise
+        wait_on(self._sock, self._patience)
+        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         if not self.closed:

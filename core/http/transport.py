@@ -31,7 +31,8 @@ from .connections import Adapter, GuardedAdapter, PrivateAddress, UnsafeAddress
 from .failures import BytesSent, RequestFailed, cause_of, never_arrived, request_failed_by
 from .long_json import NotJson, read_json
 from .reply import Reply
-from .socket_reader import seconds_remaining
+from .socket_reader import seconds_remaining, silent_end
+from .stream_end import StreamEnd
 
 CONNECT_SECONDS = 15.0
 ANSWER_BYTES = 320 << 20
@@ -75,6 +76,9 @@ class TransferHooks:
     """Called before the last byte leaves: from then on the provider may have the whole request."""
     on_received: Callable[[bytes], None] = lambda piece: None
     """Called with each piece of the answer's body, as it arrives. A key that the server repeats is in it."""
+    is_whole: Callable[[bytes], bool] | None = None
+    """Whether so much of the answer's body is all of it, although its connection stays open. Asked after some silence;
+    None where only the connection's end counts."""
 
 
 class Transport:
@@ -130,10 +134,14 @@ class Transport:
         with self._open(session, method, url, sent, counted, key, deadline, stream=True) as response:
             secret = _secret_of(key)
             received = Received(secret.encode())
+            end = StreamEnd(received, hooks.is_whole)
+            silent_end.set(end.silence)
             try:
                 for piece in self._pieces(response, limit or ANSWER_BYTES, deadline, hooks, may_cancel=False):
                     received.add(piece)
                     hooks.on_received(piece)
+                    if end.follows(piece):
+                        break
             except RequestFailed as late:
                 late.reply = _reply(response, received.end(), secret)
                 raise
@@ -142,7 +150,7 @@ class Transport:
                 raise
             except _BREAKS as error:
                 data = received.end()
-                if not _is_whole(data):
+                if not (end.reached or _is_whole(data)):
                     broken = request_failed_by(error, "all")
                     broken.reply = _reply(response, data, secret)
                     raise broken from None
@@ -239,6 +247,7 @@ class Transport:
         if seconds <= 0:
             raise RequestFailed(msg("transport.time_up_before_sending"), "none", timed_out=True)
         seconds_remaining.set(lambda: deadline - self._clock())
+        silent_end.set(None)
         try:
             return session.request(
                 method,

@@ -87,3 +87,15 @@ def test_what_no_api_answers_is_not_looked_through_to_its_end(monkeypatch: pytes
     words = b'"abc",' * 100_000
     assert Scrubber(["sk-0123456789abcdef"]).body(words) == words[:100_000]
     assert body_buffer.Received().end() == b""
+
+
+@given(st.lists(st.sampled_from([KEY, KEY[:4], KEY[4:], b"x" * 30, b""]), max_size=12), st.data())
+def test_a_look_at_what_has_come_changes_nothing(parts: list[bytes], data: st.DataObject) -> None:
+    """Also where it ends in the middle of a secret, whose other half makes the body shorter."""
+    got, looked = Received(KEY), Received(KEY)
+    for part in parts:
+        got.add(part)
+        looked.add(part)
+        if data.draw(st.booleans()):
+            assert len(looked.so_far()) == len(looked)
+    assert looked.end() == got.end()

@@ -234,6 +234,10 @@ class Streams(Dialect, Protocol):
         """What the model has drawn while thinking, in the JSON value of one event of a stream."""
         ...
 
+    def is_whole(self, body: bytes) -> bool:
+        """Whether so much of a stream is all of it, although its connection stays open."""
+        ...
+
 
 @runtime_checkable
 class Cancels(Dialect, Protocol):

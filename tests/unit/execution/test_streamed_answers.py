@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
 from pack.core.execution import call, draft_watch
 from pack.core.execution.run import Run
-from pack.core.http import transport
+from pack.core.http import stream_end, transport
 from pack.core.ledger.history import History
 from pack.core.ledger.types import MOST_DRAFTS
 from pack.core.planning.choice import ProviderChoice
@@ -384,3 +385,127 @@ def test_a_picture_before_an_endless_rest_is_the_result(
     assert task.error is None and task.result is not None, task.error
     assert [notice for notice in run.report.notices if "broke off after the picture" in notice]
     assert len(server.requests) == 1
+
+
+# ------------------------------------------------------------------------------------------ streams that stay open
+
+
+STOPPED_DRAFT = event(picture(thought=True), finishReason="STOP")
+ENDED = event(picture(), finishReason="STOP")
+SIGNED = event({"text": "", "thoughtSignature": "c2lnbmVk"}, finishReason="STOP")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[bool]:
+    """Whether the stream was found to be whole, each time that it was looked at; that is soon here."""
+    answers: queue.Queue[bool] = queue.Queue()
+    is_whole = Gemini.is_whole
+
+    def noted(self: Gemini, body: bytes) -> bool:
+        found = is_whole(self, body)
+        answers.put(found)
+        return found
+
+    monkeypatch.setattr(Gemini, "is_whole", noted)
+    monkeypatch.setattr(stream_end, "QUIET_SECONDS", 0.2)
+    return answers
+
+
+def staying_open(*pieces: bytes, asked: queue.Queue[bool], gone: threading.Event, chunked: bool, comments: bool) -> Any:
+    """A script that sends each piece once what came before was found not to be whole, and then never hangs up."""
+
+    def script(connection: Connection) -> None:
+        connection.read_body()
+        kind = "Transfer-Encoding: chunked" if chunked else "Connection: close"
+        connection.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n{kind}\r\n\r\n".encode())
+
+        def write(data: bytes) -> None:
+            connection.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+
+        for number, piece in enumerate(pieces):
+            if number:
+                assert asked.get(timeout=30) is False
+            write(piece)
+        while not gone.wait(0.05):
+            if comments:
+                write(b": wait\n\n")
+
+    return after_head(script)
+
+
+OPEN = {
+    "a picture before its end": (DRAFT, DRAFT, event(picture()), USAGE),
+    "drafts that say STOP": (STOPPED_DRAFT, STOPPED_DRAFT, ENDED),
+    "a picture that comes in halves": (DRAFT + DRAFT + USAGE, ENDED[:200], ENDED[200:]),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+@pytest.mark.parametrize("comments", [False, True], ids=["silent", "comments"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["plain", "chunked"])
+def test_a_stream_that_stays_open_after_its_end_is_not_waited_for(
+    tmp_path: Path, asked: queue.Queue[bool], name: str, chunked: bool, comments: bool
+) -> None:
+    """However long the pauses before its end are."""
+    gone = threading.Event()
+    with serving(staying_open(*OPEN[name], asked=asked, gone=gone, chunked=chunked, comments=comments)) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        run = finish(begin(engine))
+        (task,) = run.tasks
+        assert task.result is not None and len(task.drafts) == 2, task.error
+        assert not [notice for notice in run.report.notices if "broke off" in notice]
+        assert not gone.is_set() and asked.get(timeout=30) is True
+        assert finish(begin(engine)).tasks[0].source == "store" and len(server.requests) == 1
+        gone.set()
+
+
+def test_what_follows_the_end_at_once_belongs_to_the_answer(tmp_path: Path, asked: queue.Queue[bool]) -> None:
+    """Some models name the end in every event; a signature may come after the picture."""
+    gone = threading.Event()
+    answer = ENDED + SIGNED + USAGE
+    with serving(staying_open(answer, asked=asked, gone=gone, chunked=True, comments=False)) as server:
+        engine = engine_at(tmp_path, "google", server.url)
+        (task,) = finish(begin(engine)).tasks
+        gone.set()
+    assert [part.signature for part in engine.branch_after(task).last.parts if part.signature] == ["c2lnbmVk"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        event(finishReason="IMAGE_SAFETY"),
+        b'data: {"promptFeedback": {"blockReason": "SAFETY"}}\n\n',
+    ],
+    ids=["refused", "blocked"],
+)
+def test_a_refusal_in_a_stream_that_stays_open_is_said_at_once(
+    tmp_path: Path, asked: queue.Queue[bool], end: bytes
+) -> None:
+    gone = threading.Event()
+    with serving(staying_open(end, asked=asked, gone=gone, chunked=True, comments=False)) as server:
+        assert error_of(begin(engine_at(tmp_path, "google", server.url))).kind == "content"
+        assert not gone.is_set()
+        gone.set()
+
+
+def test_a_stream_that_cannot_be_looked_at_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked = threading.Event()
+
+    def fails(self: Gemini, body: bytes) -> bool:
+        looked.set()
+        raise ZeroDivisionError
+
+    def script(connection: Connection) -> None:
+        connection.read_body()
+        connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + DRAFT)
+        assert looked.wait(30)
+        connection.write(event(picture()) + USAGE)
+
+    monkeypatch.setattr(Gemini, "is_whole", fails)
+    monkeypatch.setattr(stream_end, "QUIET_SECONDS", 0.2)
+    with serving(after_head(script)) as server:
+        (task,) = finish(begin(engine_at(tmp_path, "google", server.url))).tasks
+    assert task.result is not None and len(server.requests) == 1
+    assert [entry for entry in caplog.records if "a stream has ended" in entry.getMessage()]
