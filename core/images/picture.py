@@ -208,7 +208,9 @@ def _source(pixels: Pixels, format_name: Format) -> Source:
 def save(source: Source, format_name: Format) -> bytes:
     """`encode` for a picture that is in the encoder's memory already."""
     if isinstance(source, WebpFrame):
-        return source.encoded()
+        if data := source.encoded():
+            return data
+        source = Image.fromarray(source.pixels())
     out = io.BytesIO()
     with _BY_PILLOW:
         if format_name == "webp":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -112,6 +113,36 @@ def test_both_encoders_are_lossless(has_encoder: bool, monkeypatch: pytest.Monke
         assert np.array_equal(back, pixels)
 
     check()
+
+
+@pytest.mark.parametrize("fails", ["memory", "encoder", "nothing"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pillow_writes_a_picture_at_which_ffmpeg_fails(
+    fails: str, channels: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The reference is sent as exactly as ever; the log has the reason once."""
+    av = pytest.importorskip("av")
+    assert webp.webp_frame(np.full((3, 4, 3), 9, np.uint8)) is not None  # it worked so far
+    monkeypatch.setattr(picture, "_SMALL", 0)
+    monkeypatch.setattr(webp, "_failures", [])
+
+    def fail(*arguments: object) -> object:
+        raise OSError("no memory for it")
+
+    class Silent:
+        def encode(self, frame: object) -> list[bytes]:
+            return []
+
+    if fails == "memory":
+        monkeypatch.setattr(av, "VideoFrame", fail)
+    else:
+        codec = types.SimpleNamespace(create=fail if fails == "encoder" else lambda *arguments: Silent())
+        monkeypatch.setattr(av, "CodecContext", codec)
+    for seed in (1, 2):
+        pixels = np.random.default_rng(seed).integers(1, 256, (37, 53, channels), dtype=np.uint8)
+        assert np.array_equal(decode(encode(pixels, "webp")), pixels)
+    said = [entry.getMessage() for entry in caplog.records if "FFmpeg" in entry.getMessage()]
+    assert len(said) == 1 and ("gave no bytes" if fails == "nothing" else "no memory for it") in said[0]
 
 
 def test_a_picture_is_encoded_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
