@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ def move(source: Journal, target: Database) -> tuple[int, Path]:
 
     What was reserved and never sent is not copied: it cost nothing, and would count in the caps. Run again after it was cut
     off, it copies nothing twice. Afterwards no version of the pack writes into the file (`moved_journal`). Raises LedgerFailed
-    with nothing moved, also while a ComfyUI uses the file.
+    with nothing moved while a ComfyUI uses the file, and with the rows copied where the file can't be renamed.
     """
     file = source.home / "journal.sqlite"
+    with _renaming(file):
+        moved_journal.put_back(file)
     if not file.is_file():
         raise LedgerFailed(msg("move.no_journal", home=source.home))
     liveness = source.database.liveness()
@@ -40,9 +42,19 @@ def move(source: Journal, target: Database) -> tuple[int, Path]:
     finally:
         liveness.release()
     source.close()
-    kept = _rename(file)
-    moved_journal.leave_marker(file, target.shown, kept.name)
-    return count, kept
+    with _renaming(file):
+        return count, moved_journal.put_aside(file, target.shown)
+
+
+@contextmanager
+def _renaming(file: Path) -> Iterator[None]:
+    """Raises LedgerFailed where the system refuses, as Windows does while a program has the file open."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerFailed(
+            msg("move.file_not_renamed", file=file, error=error.strerror or error), cure=msg("move.close_programs")
+        ) from None
 
 
 def _copy(old: Connection, new: Connection) -> int:
@@ -85,14 +97,3 @@ def _check_unused(home: Path, liveness: Liveness) -> None:
     others = [file.stem for file in (home / "owners").glob("*.lock") if file.stem != liveness.id]
     if not all(liveness.has_exited(owner) for owner in others):
         raise LedgerFailed(msg("move.journal_in_use", home=home), cure=msg("move.stop_comfyui"))
-
-
-def _rename(file: Path) -> Path:
-    """A name under which nobody finds it by mistake; it stays complete."""
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    moved = file.with_name(f"journal-moved-{stamp}.sqlite")
-    for end in ("-wal", "-shm", "-journal", ""):
-        part = file.with_name(file.name + end)
-        if part.exists():
-            part.rename(moved.with_name(moved.name + end))
-    return moved

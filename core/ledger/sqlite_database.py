@@ -119,6 +119,11 @@ class SqliteDatabase(Database):
                 msg("sqlite_database.was_moved", file=self.file, server=server),
                 cure=msg("sqlite_database.name_server_or_delete", folder=self.file),
             )
+        if server := moved_journal.cut_off(self.file):
+            raise LedgerFailed(
+                msg("sqlite_database.move_cut_off", file=self.file, server=server),
+                cure=msg("sqlite_database.move_again"),
+            )
         self._check_drive()
         private_files.make_folder(self.file.parent)
         try:

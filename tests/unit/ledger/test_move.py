@@ -20,6 +20,7 @@ from journal_driver import (
     png,
     run_context,
 )
+from killed_process import kill
 from pack.core import cli
 from pack.core.errors import JournalAway, LedgerFailed
 from pack.core.execution.charge import Failed, row_rule
@@ -232,3 +233,84 @@ def test_the_command_moves_and_says_where_the_file_is(
     connection = sqlite3.connect(kept)
     assert connection.execute("SELECT count(*) FROM picture").fetchone() == (4,)
     connection.close()
+
+
+MOVE = """
+from journal_driver import open_journal
+from pack.core.files import private_files
+from pack.core.ledger import move, moved_journal
+from pack.core.ledger.postgres_address import PostgresAddress
+home, address = Path(sys.argv[2]), PostgresAddress("the test", sys.argv[3])
+target = open_journal(home, address=address)
+target.look_up(["v1:a"])
+source = open_journal(home, address=None)
+
+def stop_before(owner, name):
+    setattr(owner, name, lambda *given, **more: (print("there", flush=True), time.sleep(600)))
+
+def stop_once_moved(owner, name):
+    genuine = getattr(owner, name)
+    def rename(*given):
+        genuine(*given)
+        {step}
+    setattr(owner, name, rename)
+stop_once_moved(moved_journal, "_rename")
+move.move(source, target.database)
+"""
+CUT_OFF = {
+    "its name is gone": "stop_before(private_files, 'make_folder')",
+    "its folder has no note": "stop_before(Path, 'replace')",
+}
+
+
+@pytest.mark.parametrize("state", CUT_OFF)
+def test_a_killed_move_is_ended_by_the_next_one(tmp_path: Path, address: PostgresAddress, state: str) -> None:
+    """No new journal is begun meanwhile, which would pay what the farm has."""
+    filled(tmp_path)
+    kill(MOVE.replace("{step}", CUT_OFF[state]), str(tmp_path), address.text, reached="there")
+    assert len(list(tmp_path.glob("journal-moved-*.sqlite"))) == 1
+    without_server = open_journal(tmp_path, address=None)
+    with pytest.raises(LedgerFailed, match="was cut off") as refused:
+        claim_one(without_server, "v1:new")
+    without_server.close()
+    assert "NANO_BANANA_JOURNAL" in refused.value.cure
+    target = open_journal(tmp_path, address=address)
+    count, kept = move(open_journal(tmp_path, address=None), target.database)
+    assert count == 0 and [kept] == list(tmp_path.glob("journal-moved-*.sqlite"))
+    with pytest.raises(LedgerFailed, match="no journal"):
+        move(open_journal(tmp_path, address=None), target.database)
+    assert len(History(target).pictures()) == 4
+    target.close()
+    with pytest.raises(LedgerFailed, match="was moved to"):
+        claim_one(open_journal(tmp_path, address=None), "v1:new")
+    # Where the folder is deleted on purpose, the machine leaves the farm.
+    shutil.rmtree(tmp_path / "journal.sqlite")
+    assert claim_one(open_journal(tmp_path, address=None), "v1:new") == "reserved"
+
+
+def test_a_file_that_another_program_has_open_is_told_and_moved_by_the_next_try(
+    tmp_path: Path, address: PostgresAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where it can't be renamed then."""
+    filled(tmp_path)
+    target = open_journal(tmp_path, address=address)
+    genuine = Path.rename
+
+    def refuse(self: Path, name: Path) -> Path:
+        if self.name == "journal.sqlite":
+            raise PermissionError(13, "The process cannot access the file because it is being used", str(self))
+        return genuine(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refuse)
+        with pytest.raises(LedgerFailed, match="being used") as refused:
+            move(open_journal(tmp_path, address=None), target.database)
+    assert "run the same command again" in refused.value.cure
+    without_server = open_journal(tmp_path, address=None)
+    with pytest.raises(LedgerFailed, match="was moved"):
+        claim_one(without_server, "v1:new")
+    without_server.close()
+    count, kept = move(open_journal(tmp_path, address=None), target.database)
+    assert (count, kept.is_file(), (tmp_path / "journal.sqlite").is_dir()) == (0, True, True)
+    assert len(History(target).pictures()) == 4
+    target.close()
