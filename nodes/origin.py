@@ -65,6 +65,12 @@ def origin_of(
     return {"options": options, "references": found}
 
 
+def has_mask(prompt: Any, node_id: str) -> bool:
+    """Whether a node of a prompt, in API form and of any shape, has a mask: its output keeps the input outside of it."""
+    node = prompt.get(node_id) if isinstance(prompt, Mapping) else None
+    return isinstance(node, Mapping) and is_link(inputs_of(node).get("mask"))
+
+
 def _is_default(name: str, value: str | int | float, defaults: Mapping[str, Any]) -> bool:
     """Whether a value is its widget's default, which isn't shown."""
     if name in ("temperature", "top_p"):  # 0 is a choice here

@@ -30,6 +30,7 @@ from ..core.providers.spec import ProviderSpec
 from ..nodes.estimate import WIDGET_DEFAULTS
 from ..nodes.origin import MAX_SOURCES, origin_of
 from ..nodes.partial_prompt import prompt_for
+from .masked_edits import MaskedEdits
 from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
@@ -74,6 +75,7 @@ class ThumbnailCache:
 
 
 _thumbnails = ThumbnailCache(_KEPT_BYTES)
+_masked_edits = MaskedEdits(limit=20_000)
 
 
 def list_results(request: RouteRequest) -> dict[str, Any]:
@@ -326,17 +328,20 @@ def _bytes(shown: HistoryEntry) -> bytes:
 
 
 def _shown(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
-    """What the page gets of each. `conversation`: its earlier words are kept, and its provider takes them again."""
+    """What the page gets of each. `conversation`: its earlier words are kept, and its provider takes them again. `masked`: it
+    was edited with a mask, and is shown as the provider sent it."""
     specs = comfyui.engine().specs()
     talking = {name for name, spec in specs.items() if spec.conversations}
     with_turn = comfyui.engine().ledger.turns.existing(
         (entry.file, entry.uid) for entry in entries if entry.provider in talking
     )
+    masked = _masked_edits.among(_history(), entries)
     return [
         _facts(entry)
         | {
             "label": _label(entry.provider, specs),
             "conversation": (entry.file, entry.uid) in with_turn,
+            "masked": entry.uid in masked,
         }
         for entry in entries
     ]

@@ -132,6 +132,17 @@ class History:
                 return workflows.unpack(data) if data else None
         return None
 
+    def nodes_of(self, uids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """By uid the id of its workflow, for `prompt`, and the node id in its prompt; without those that have no workflow."""
+        with self._database.read() as connection:
+            return {row.uid: (row.graph, row.node) for row in queries.by_uids(connection, uids) if row.graph}
+
+    def prompt(self, graph_id: str) -> Any:
+        """The prompt of a workflow, of any shape; None where it is not stored."""
+        with self._database.read() as connection:
+            data = connection.execute(select(graph.c.data).where(graph.c.id == graph_id)).scalar()
+        return ((workflows.unpack(data) if data else None) or {}).get("prompt")
+
     def node_of(self, uid: str) -> tuple[str, dict[str, list[str]]]:
         """The node id in its prompt, and by node id the stored pictures of the same run, in the order of their making."""
         found: dict[str, list[str]] = {}

@@ -5,6 +5,7 @@ import { t } from "../i18n.mjs";
 import { localizedText } from "../server_messages.mjs";
 import { chooseButton } from "./choice.mjs";
 import { makeDraggable } from "./drag.mjs";
+import { maskedLabel } from "./masked.mjs";
 import { star } from "./star.mjs";
 import { costLine, costMeaning, modelLine, moneyMayBeLost, openName, stateOf } from "./facts.mjs";
 
@@ -29,6 +30,7 @@ export function resultRow(result, buttons, { open, choose, toggleFavourite }) {
     thumbnail(result, open),
     result.picture ? star(result, toggleFavourite) : null,
     result.picture ? chooseButton(result, choose) : null,
+    maskedLabel(result),
     el(
       "div",
       { class: "nb-result-facts" },

@@ -3,6 +3,7 @@ import { el } from "../dom.mjs";
 import { chooseButton } from "./choice.mjs";
 import { costOf, shortModel, stateOf } from "./facts.mjs";
 import { thumbnail } from "./row.mjs";
+import { maskedLabel } from "./masked.mjs";
 import { star } from "./star.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -27,6 +28,7 @@ export function tile(result, { open, choose, toggleFavourite }) {
     picture,
     result.picture ? star(result, toggleFavourite) : null,
     result.picture ? chooseButton(result, choose) : null,
+    maskedLabel(result),
     el(
       "p",
       { class: "nb-quiet nb-tile-words", title: state || [model, cost].filter(Boolean).join(" · ") },
