@@ -66,6 +66,10 @@ class LongJson:
             raise TooMuch(msg("long_json.too_much_json"))
         return value, end
 
+    def end_part(self) -> None:
+        """Forgets the long strings of what was parsed so far: nothing is parsed any more of what `text` has given."""
+        self._long.clear()
+
     @property
     def whole(self) -> str | LongText:
         """The body as a text."""

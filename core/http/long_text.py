@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,13 +31,43 @@ class Span:
     """Whether it is the inside of a JSON string, with JSON's escapes."""
 
 
+class Spans:
+    """Many spans in a row, without an object for each.
+
+    A picture can come in thousands of pieces, and so many objects make Python look through all of the process for garbage,
+    which holds the interpreter.
+    """
+
+    __slots__ = ("_bodies", "_numbers")
+
+    def __init__(self) -> None:
+        self._bodies: list[bytes] = []
+        self._numbers = array("q")
+        """Of each span: the index of its body, its start, its end, and whether it is escaped."""
+
+    def add(self, span: Span) -> None:
+        if not self._bodies or self._bodies[-1] is not span.body:
+            self._bodies.append(span.body)
+        self._numbers.extend((len(self._bodies) - 1, span.start, span.end, span.escaped))
+
+    def __len__(self) -> int:
+        return len(self._numbers) // 4
+
+    def __iter__(self) -> Iterator[Span]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: int) -> Span:
+        body, start, end, escaped = self._numbers[index * 4 : index * 4 + 4]
+        return Span(self._bodies[body], start, end, bool(escaped))
+
+
 class LongText:
     """The text of some spans, one after the other. It is no `str`: what doesn't know it passes it over."""
 
     __slots__ = ("spans",)
 
     def __init__(self, *spans: Span) -> None:
-        self.spans = spans
+        self.spans: tuple[Span, ...] | Spans = spans
 
     @classmethod
     def of(cls, text: str) -> LongText:
@@ -45,8 +76,10 @@ class LongText:
         return cls(Span(data, 0, len(data), False))
 
     @classmethod
-    def joined(cls, texts: list[str | LongText]) -> LongText:
-        return cls(*(span for text in texts for span in (cls.of(text) if isinstance(text, str) else text).spans))
+    def joined(cls, spans: Spans) -> LongText:
+        found = cls()
+        found.spans = spans
+        return found
 
     def slices(self) -> Iterator[bytes]:
         """The text as UTF-8. Raises ValueError where an escape is none."""

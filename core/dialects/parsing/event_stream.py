@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ...http.long_json import LongJson, TooMuch
-from ...http.long_text import LongText
+from ...http.long_text import LongText, Spans
 from .result_images import images_in
 
 BROKEN_OFF = "STREAM_BROKE_OFF"
@@ -32,6 +32,7 @@ def parse_events(source: LongJson) -> Iterator[Any]:
         first = source.body[start : min(end, start + 64)]
         if not first.strip() and end - start <= 64:
             yield from event_values(source, data)
+            source.end_part()
             data = []
         elif first.startswith(b"data:"):
             data.append(source.text(start + 5, end).removeprefix(" "))
@@ -165,12 +166,28 @@ def _add_candidate(whole: dict[str, Any], piece: dict[str, Any]) -> None:
     whole.update({name: value for name, value in piece.items() if name != "content" and value is not None})
 
 
-class _Texts(list[str | LongText]):
+class _Texts:
     """The pieces of a text, joined at the end: joined one by one they would be copied again and again."""
 
+    def __init__(self, first: str | LongText) -> None:
+        self._short: list[str] = []
+        """The pieces, while none of them is long."""
+        self._spans: Spans | None = None
+        self.append(first)
+
+    def append(self, piece: str | LongText) -> None:
+        if self._spans is None and isinstance(piece, str):
+            self._short.append(piece)
+            return
+        if self._spans is None:
+            self._spans = Spans()
+            before, self._short = self._short, []
+            self.append("".join(before))
+        for span in (LongText.of(piece) if isinstance(piece, str) else piece).spans:
+            self._spans.add(span)
+
     def joined(self) -> str | LongText:
-        texts = [text for text in self if isinstance(text, str)]
-        return "".join(texts) if len(texts) == len(self) else LongText.joined(self)
+        return "".join(self._short) if self._spans is None else LongText.joined(self._spans)
 
 
 def _add_choice(whole: dict[str, Any], piece: dict[str, Any]) -> None:
@@ -183,8 +200,8 @@ def _add_choice(whole: dict[str, Any], piece: dict[str, Any]) -> None:
                 if isinstance(known, _Texts):
                     known.append(value)
                 else:
-                    message[field] = _Texts([value])
-            elif isinstance(value, list) and isinstance(known, list) and not isinstance(known, _Texts):
+                    message[field] = _Texts(value)
+            elif isinstance(value, list) and isinstance(known, list):
                 known += value
             elif value is not None:
                 message[field] = list(value) if isinstance(value, list) else value

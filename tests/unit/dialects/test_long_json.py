@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 from typing import Any
 
@@ -22,7 +23,7 @@ from pack.core.dialects.parsing.text_images import image_of, split_text
 from pack.core.execution.result_choice import choose_results
 from pack.core.http import long_json, long_text
 from pack.core.http.long_json import LongJson, TooMuch
-from pack.core.http.long_text import LongText
+from pack.core.http.long_text import LongText, Spans
 
 BIG = PNG + bytes(range(256)) * 3000
 """Bytes that begin as a picture does: a base64 string of 1 MB."""
@@ -255,6 +256,29 @@ def test_a_stream_of_pieces_is_joined_to_one_picture(size: int) -> None:
     assert [each.read() for each in found.images] == [BIG] and found.text == "Here:"
 
 
+@pytest.mark.parametrize("kept_short", [0, 32 << 10], ids=["long strings", "short ones"])
+def test_a_stream_of_thousands_of_pieces_leaves_no_object_for_each(
+    kept_short: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python would look through all objects of the process for garbage, and hold the interpreter meanwhile."""
+    monkeypatch.setattr(long_json, "_KEPT_SHORT", kept_short)
+    text = URI * 4
+    pieces = [text[at : at + 1500] for at in range(0, len(text), 1500)]
+    raw = "".join(f'data: {{"choices":[{{"index":0,"delta":{{"content":"{piece}"}}}}]}}\n\n' for piece in pieces)
+    reply = answer(raw.encode())
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        value = read_object(reply)
+        kept = len(gc.get_objects()) - before
+    finally:
+        gc.enable()
+    assert len(pieces) > 2500 and kept < 500
+    content = value["choices"][0]["message"]["content"]
+    assert (content.read() if isinstance(content, LongText) else content.encode()) == text.encode()
+
+
 def test_pictures_of_a_stream_are_found_by_their_events() -> None:
     """Gemini's chunks as server-sent events, as JSON lines and as one list."""
     chunks = [gemini(base64.b64encode(BIG + bytes([n])).decode()) for n in range(3)]
@@ -302,5 +326,8 @@ def test_images_are_equal_where_their_bytes_are() -> None:
 def test_a_text_in_many_pieces_that_is_too_long_is_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Joining it would take its whole length again."""
     monkeypatch.setattr(text_images, "_MOST_JOINED", 1000)
-    images, words = split_text(LongText.joined([f"Here: {URI[:600]}", URI[600:900_000]]))
+    spans = Spans()
+    for piece in (f"Here: {URI[:600]}", URI[600:900_000]):
+        spans.add(*LongText.of(piece).spans)
+    images, words = split_text(LongText.joined(spans))
     assert images == [] and words.startswith("Here: data:")
