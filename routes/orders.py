@@ -10,8 +10,12 @@ from .security import ApiError, RouteRequest
 
 
 def list_orders(request: RouteRequest) -> dict[str, Any]:
-    """{"orders": [{"id", "provider", "label", "model", "pictures", "usd", "created", "accepted"}]}, the oldest first."""
+    """{"orders": [{"id", "provider", "label", "model", "pictures", "usd", "created", "accepted", "unread"}]}, the oldest first.
+
+    `unread`: whether this process waits for it and can't read what the provider answers about it.
+    """
     engine = comfyui.engine()
+    waited_for = {order.id: engine.orders.find(order.id) for order in engine.ledger.open_orders()}
     labels = {name: spec.label for name, spec in engine.specs().items()}
     return {
         "orders": [
@@ -24,6 +28,7 @@ def list_orders(request: RouteRequest) -> dict[str, Any]:
                 "usd": order.usd,
                 "created": order.created,
                 "accepted": bool(order.task),
+                "unread": (found := waited_for.get(order.id)) is not None and found.is_unread,
             }
             for order in engine.ledger.open_orders()
         ]

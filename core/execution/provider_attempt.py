@@ -131,6 +131,9 @@ class ProviderAttempt:
             order = reserved.orders.get(task.fingerprint)
             if order is not None and self._state.plan.delivery == "batch":
                 task.order = order
+                open_order = self._state.services.orders.find(order)
+                if open_order is not None and open_order.is_unread:
+                    self._state.report.add_notices([open_order.unread_notice])
             elif order is not None:
                 task.fail(is_ordered_error(self._target.spec.label))
 

@@ -246,10 +246,6 @@ def status_of(reply: Reply) -> BatchStatus | None:
     word = gemini_errors.text_of(metadata, "state").upper().partition("_STATE_")[2]
     error = value.get("error")
     state = _STATES.get(word)
-    if state is None:
-        if value.get("done") is not True:
-            return None
-        state = "failed" if isinstance(error, dict) else "succeeded"
     stats = metadata.get("batchStats")
     answers, file = None, ""
     for output in (value.get("response"), metadata.get("output")):
@@ -260,6 +256,11 @@ def status_of(reply: Reply) -> BatchStatus | None:
             objects = listed if isinstance(listed, list) else []
             answers = tuple(each if isinstance(each, dict) else {"unread": each} for each in objects)
         file = file or _file_of(output)
+    if state is None:
+        # A state of next year: what it shows says more.
+        if value.get("done") is not True and not (answers or file):
+            return None
+        state = "failed" if isinstance(error, dict) and not (answers or file) else "succeeded"
     return BatchStatus(
         state,
         _count(stats, "successfulRequestCount"),

@@ -23,7 +23,8 @@ from pathlib import Path
 from ...dialects.base.step import Job
 from ...dialects.batch import gemini as gemini_batch
 from ...dialects.batch.gemini import BatchStatus
-from ...errors.messages import message_of
+from ...errors import NanoBananaError, ProviderFailure
+from ...errors.messages import message_of, msg
 from ...http.body import Body
 from ...http.connections import UnsafeAddress
 from ...http.download import DownloadFailed
@@ -130,6 +131,7 @@ class Order(JournaledCall):
             self.settled.set()
         self.done = threading.Event()
         self._has_collected, self._unread_looks = False, 0
+        self._kept_answer: Path | None = None
 
     # ------------------------------------------------------------------------------------------------ for others
 
@@ -148,6 +150,17 @@ class Order(JournaledCall):
         """How many of its pictures can be asked for again at no cost, once it has ended."""
         charges = [self._status.charge_of(number) for number in self.numbers]
         return sum(isinstance(charge, Failed) and charge.disposition == "resumable" for charge in charges)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the provider answers for some time already in a way that doesn't say how far the order is."""
+        return self._unread_looks >= UNREAD_LOOKS
+
+    @property
+    def unread_notice(self) -> str:
+        return msg(
+            "order.answers_unread", provider=self.target.spec.label, hours=int(gemini_batch.KEPT_SECONDS // 3600)
+        )
 
     @property
     def was_sent(self) -> bool:
@@ -239,11 +252,19 @@ class Order(JournaledCall):
             if self._has_collected:
                 return
             if self._status.age > gemini_batch.KEPT_SECONDS:
-                raise self._messages.out_of_time(batch, self._status.advance(OutOfTime(self._status.age)))
+                raise self._too_old(batch)
             self._wait(pause)
             while unknown and (remaining := begun + pause - time.monotonic()) > 0:
                 self._wait(remaining)  # in full: looks in quick succession must not make an order count as lost
             pause = FIRST_PAUSE if self._cancel.is_set() and not self.was_cancelled else min(pause * 1.5, LONGEST_PAUSE)
+
+    def _too_old(self, batch: str) -> NanoBananaError:
+        """The provider knows no order that is so old; what it answered last is kept where nobody could read it."""
+        money = self._status.advance(OutOfTime(self._status.age))
+        if not self.is_unread:
+            return self._messages.out_of_time(batch, money)
+        cure = msg("order.update_the_pack")
+        return self._messages.error(ProviderFailure("unreadable", cure=cure), money, batch, self._kept_answer)
 
     def _look(self, sender: OrderSender, batch: str, unknown: int) -> bool:
         """One look at the order. Gives whether the provider did not know it. Raises NanoBananaError."""
@@ -269,8 +290,9 @@ class Order(JournaledCall):
         found = gemini_batch.status_of(reply)
         if found is None:
             self._unread_looks += 1
-            if self._unread_looks == UNREAD_LOOKS and self._journal.keep_order_answer(reply.body) is not None:
-                log.warning("an order is asked about whose state can't be read: the answer is kept in unreadable")
+            if self._unread_looks == UNREAD_LOOKS:
+                self._kept_answer = self._journal.keep_order_answer(reply.body)
+                log.warning("%s", self.unread_notice)
         else:
             status.progress, self._unread_looks = found.state, 0
             self._has_collected = found.has_ended and self._collect(found, reply)

@@ -36,7 +36,7 @@ from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.request import Options, Request
 from pack.core.request.conversation import Branch
-from pack.tests.doubles import start
+from pack.tests.doubles import batches, start
 from pack.tests.doubles.batches import Batch, BatchRoutes
 from pack.tests.doubles.server import Doubles
 
@@ -299,6 +299,84 @@ def test_polls_that_fail_are_tried_again(machine: Machine) -> None:
     until(lambda: polls() > 2)
     machine.doubles.switch("google", "batch_poll", 0)
     assert machine.wait_for_end().images == 1
+
+
+def unread_answers(monkeypatch: pytest.MonkeyPatch, unread: str) -> None:
+    """From now on the double's answers about an order don't say how far it is."""
+    whole = batches.json_reply
+
+    def answer(status: int, value: Any) -> Any:
+        if unread == "a state of next year":
+            return whole(status, json.loads(json.dumps(value).replace("STATE_RUNNING", "STATE_MARINATING")))
+        found = whole(status, value)
+        page = b"<html><body>Please wait</body></html>"
+        return replace(found, body=page if unread == "a page" else found.body[:-20])
+
+    monkeypatch.setattr(batches, "json_reply", answer)
+
+
+@pytest.mark.parametrize("unread", ["a page", "cut JSON", "a state of next year"])
+def test_an_order_whose_answers_can_not_be_read_is_waited_for_and_told(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, unread: str
+) -> None:
+    """It may be made and paid. As soon as an answer can be read, it arrives."""
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    (task,) = machine.run("a fox").tasks
+    with monkeypatch.context() as patched:
+        unread_answers(patched, unread)
+        found = machine.engine.orders.find(task.order)
+        assert found is not None
+        until(lambda: found.is_unread)
+        again = machine.run("a fox")
+        assert again.tasks[0].order == task.order
+        assert [each for each in again.report.notices if "can't be read" in each and "72 hours" in each]
+        assert machine.orders() == 1 and machine.state_of("a fox") == ["accepted"]
+    machine.doubles.finish_batches()
+    assert machine.wait_for_end().images == 1 and machine.doubles.request_log()["paid_images"] == 1
+    assert len([entry for entry in caplog.records if "how far the order is" in entry.getMessage()]) == 1
+
+
+def test_an_order_whose_answers_were_never_read_is_asked_about_and_its_last_answer_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.doubles.fault("task=hang", provider="google", match=NAME)
+    (task,) = machine.run("a fox").tasks
+    with monkeypatch.context() as patched:
+        unread_answers(patched, "a state of next year")
+        found = machine.engine.orders.find(task.order)
+        assert found is not None
+        until(lambda: found.is_unread)
+        found._status.paid_at -= gemini.KEPT_SECONDS  # three days pass
+        end = machine.wait_for_end()
+    assert (end.failed, end.resumable) == (1, 0), end.text
+    (row,) = History(machine.engine.ledger).pictures("a fox")
+    assert row.state == "unknown" and row.answer
+    assert found.outcome.error is not None and "newer version" in found.outcome.error.cure
+    kept = machine.engine.ledger.answers.read(row.answer.removesuffix(".answer"))
+    assert kept is not None and b"MARINATING" in kept.body
+    again = machine.run("a fox")
+    assert again.tasks[0].error is not None and again.tasks[0].error.kind == "doubt"
+    assert machine.orders() == 1
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_answers_in_a_state_of_next_year_are_taken(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, by_file: bool
+) -> None:
+    """What the answer shows says more than the name of its state."""
+    shown = BatchRoutes._shown
+
+    def renamed(routes: BatchRoutes, batch: Batch, **more: Any) -> dict[str, Any]:
+        batch.inline = not by_file
+        text = json.dumps(shown(routes, batch, **more)).replace("STATE_SUCCEEDED", "STATE_SUCCEEDED_GLADLY")
+        value = json.loads(text)
+        value.pop("done", None)
+        return value
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchRoutes, "_shown", renamed)
+        machine.run("a fox", "a hare")
+        assert machine.wait_for_end().images == 2
 
 
 def test_an_order_that_the_provider_forgot_is_asked_about(machine: Machine) -> None:
@@ -576,7 +654,6 @@ def test_a_run_that_is_stopped_while_an_order_is_written_sends_nothing(
 
 def answered(machine: Machine, change: Callable[[list[dict[str, Any]]], Any], *prompts: str, by_file: bool) -> None:
     """Orders pictures whose answers `change` alters at the provider, in place or by giving the bytes of their file."""
-    batches = machine.doubles._router.batches
     ended, make = threading.Event(), BatchRoutes._end
 
     def end(routes: BatchRoutes, call: Any, batch: Batch) -> None:
@@ -598,7 +675,7 @@ def answered(machine: Machine, change: Callable[[list[dict[str, Any]]], Any], *p
         patched.setattr(BatchRoutes, "_end", end)
         machine.run(*prompts)
         assert ended.wait(60)
-    assert len(batches.batches) == 1
+    assert machine.orders() == 1
 
 
 def lines(answers: list[dict[str, Any]]) -> list[bytes]:
