@@ -34,7 +34,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     OutOfTime          no, final      maybe, unresolved       maybe, resumable (b)   maybe (c)
     PackFailed         no, final      maybe, unresolved       maybe, resumable       maybe (d)
     ProcessEnded       no, final      maybe, unresolved       maybe, resumable       maybe (f)
-    Redirected         no, final      no, final (e)           maybe, resumable (b)   maybe (c)
+    Redirected         no, final      no, final (e) (g)       maybe, resumable (b)   maybe (c)
     Refused            no, final      as the answer says: `charged_by` and `disposition_of`; (b) and (e)
     NotInList          no, final      no, final (e)           maybe, resumable (b)   maybe (c)
     ListNotRead        no, final      maybe, resumable        maybe, resumable       maybe (f)
@@ -50,6 +50,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     (d) resumable where a task is known, else unresolved
     (e) in doubt: at least maybe, and unresolved, because the answer says nothing about the earlier request
     (f) resumable where a task or an address is known, else unresolved
+    (g) maybe, unresolved after a 303, which says that the request was done
 
 `Stored` and `Failed` are ends. One event moves a `Failed`: `RunDetached` makes "maybe, final" unresolved, since the user has
 to learn of it before it is paid again. What surely cost nothing is never unresolved.
@@ -218,6 +219,9 @@ class OutOfTime(_Aged):
 class Redirected(_Aged):
     """The answer sends the request elsewhere; a key is never sent along."""
 
+    was_done: bool = False
+    """Whether the answer is a 303: the request was done, and what came of it is elsewhere (RFC 9110, 15.4.4)."""
+
 
 @dataclass(frozen=True)
 class Refused(_Aged):
@@ -361,7 +365,8 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
     if isinstance(state, InFlight):
         if isinstance(event, ListNotRead):
             return Failed("maybe", "resumable")
-        refused = isinstance(event, (Redirected, NotInList)) and not state.in_doubt
+        refused = isinstance(event, NotInList) or (isinstance(event, Redirected) and not event.was_done)
+        refused = refused and not state.in_doubt
         return Failed("no", "final") if refused else Failed("maybe", "unresolved")
     return _ended(state, event)
 

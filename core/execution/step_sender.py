@@ -75,7 +75,7 @@ class StepSender:
                 self._retry_after_break(answer, send, attempt)
                 continue
             if 300 <= answer.status < 400:
-                money = self._status.advance(Redirected(self._status.age))
+                money = self._status.advance(Redirected(self._status.age, was_done=answer.status == 303))
                 raise self._messages.redirected(answer, money)
             step = self._next_step(send, answer)
             if not isinstance(step, Failed):

@@ -121,7 +121,7 @@ class OrderCreation:
             created = gemini_batch.created_batch(reply)
             return created or self._found_or(lambda money: self._unreadable(ProviderFailure("unreadable"), money))
         if 300 <= reply.status < 400:
-            raise self._messages.redirected(reply, status.advance(Redirected()))
+            raise self._messages.redirected(reply, status.advance(Redirected(was_done=reply.status == 303)))
         failure = gemini_batch.failure(self._job, reply)
         if retry_policy.refused_before_work(status.target.spec, failure):
             self._take_back()
