@@ -97,7 +97,7 @@ class ApiframeV2(PollingDialect):
 def _finished(reply: Reply, value: dict[str, Any], task: str) -> Step:
     """The step after a job that says to have succeeded."""
     result = value.get("result")
-    found = result_images(result)
+    found = result_images(result, prompt=reply.prompt)
     images = found.images or _addresses(result) or images_in(value)
     if images:
         return Done(tuple(images), found.text, None, task)

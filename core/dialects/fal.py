@@ -147,7 +147,7 @@ class Fal(PollingDialect):
         return self.poll(job, result)
 
     def _result(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        found = result_images(value)
+        found = result_images(value, prompt=reply.prompt)
         if found.images:
             return Done(found.images, found.text, request_id=state["task"])
         if reply.status == 202:

@@ -124,7 +124,7 @@ class Gemini(BaseDialect):
         return self.submit(job, {**_variants(state), "upload_urls": upload_urls}, (index, uri))
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
-        found, broke_off = result_images(value), _broke_off(state, value)
+        found, broke_off = result_images(value, prompt=reply.prompt), _broke_off(state, value)
         if found.images:
             sources = _sources(value)
             text = "\n".join(part for part in (found.text, _source_lines(sources)) if part)

@@ -75,7 +75,7 @@ class OneRouter(PollingDialect):
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         task = state.get("task", "")
-        if claimed_status(value) and not result_images(value).images:
+        if claimed_status(value) and not result_images(value, anywhere=False).images:
             error = error_in(reply, value) or unreadable(reply)
             return Failed(error, task) if task else self._other_variant(job, state, reply, error)
         data = value.get("data")

@@ -33,6 +33,8 @@ _PATHS = {"chat": "/v1/chat/completions", "images": "/v1/images"}
 _IN_CHAT = {"resolution": "image_size"}
 """What the spec's names, which are those of the images API, are called inside `image_config`."""
 _ONLY_IN_CHAT: frozenset[Option] = frozenset({"with_text", "temperature", "top_p"})
+_PLAIN_ENDS = frozenset({"stop", "end_turn", "completed", "null", "none"})
+"""Reasons of an end that is none."""
 _OF_THE_PICTURE = frozenset({"aspect_ratio", "resolution", "output_format"})
 """Options that are inside `image_config`; the others, which only a user's own provider has, are beside it."""
 
@@ -51,7 +53,7 @@ class OpenRouter(BaseDialect):
 
     def parse(self, job: Job, state: State, reply: Reply, value: dict[str, Any]) -> Step:
         usd = _cost(value)
-        found = result_images(value)
+        found = result_images(value, prompt=reply.prompt)
         if found.images:
             name = value.get("id")
             request_id = redact(name, 80) if isinstance(name, str) else reply.request_id
@@ -143,7 +145,9 @@ def _why_none(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderF
         if "content_filter" in ends.lower() or declines(ends) or declines(model_text, reply.prompt)
         else "empty"
     )
-    return ProviderFailure(kind, redact(model_text or ends), reply.status, request_id=reply.request_id)
+    # A plain end says nothing about why there is no picture: one may be there, in a shape that isn't known.
+    why = model_text or " ".join(word for word in ends.split() if word.lower() not in _PLAIN_ENDS)
+    return ProviderFailure(kind, redact(why), reply.status, request_id=reply.request_id)
 
 
 def _error_inside(reply: Reply, error: dict[str, Any]) -> ProviderFailure:

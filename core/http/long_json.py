@@ -42,7 +42,9 @@ class LongJson:
         self._long: list[LongText] = []
         self._mark = f"0.{secrets.randbelow(10**18):018}e"
         """A number that no answer holds: it stands for a long string, whose index follows."""
-        self._decoder = json.JSONDecoder(parse_float=self._number)
+        self._decoder = json.JSONDecoder(
+            parse_float=self._number, strict=False
+        )  # some servers leave line ends in strings
         self._remaining = MOST_IN_ALL
         self._short = _MOST_SHORT
         self._quotes = _MOST_QUOTES

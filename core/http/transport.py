@@ -411,8 +411,9 @@ def _arriving(response: requests.Response) -> Iterator[bytes]:
     """The unpacked body as it comes: a larger read would wait for its last byte, and an answer may drip."""
     decoder = content_encoding.Decoder(response.headers.get("content-encoding", ""))
     if decoder.changes_nothing:
-        yield from _raw_pieces(response)
-        return
+        decoder = content_encoding.Decoder(
+            "gzip"
+        )  # some servers pack without saying so; what isn't packed stays as it is
     for piece in _raw_pieces(response):
         yield from decoder.feed(piece)
     yield from decoder.end()

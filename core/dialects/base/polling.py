@@ -73,7 +73,7 @@ def follow_task(
         )
         return Failed(failure, task)
     if found_state != "running" or not task:
-        found = result_images(value)
+        found = result_images(value, anywhere=found_state == "succeeded" or not task, prompt=reply.prompt)
         if found.images:
             return Done(found.images, found.text, usd, task or _request_id(value) or reply.request_id, api_variant)
         if found_state == "succeeded" or not task:

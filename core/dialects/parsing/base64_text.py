@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import binascii
 import io
+import re
 from collections.abc import Iterable, Iterator
+from urllib.parse import unquote_to_bytes
 
 from ...images.picture import sniff
 
@@ -20,6 +22,8 @@ _SLICE = 192 << 10
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _SPACES = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
+_PERCENT = re.compile(rb"%(?:2[BbFf]|3[Dd]|2[Cc])")
+"""A sign of base64, or the comma before it, as it is written in an address."""
 _TAIL = 12
 """Characters at the end that padding may be in."""
 
@@ -41,6 +45,7 @@ def decode_base64(text: str) -> bytes:
 
 def layers_of(head: bytes) -> int:
     """How often the image that a text begins with is wrapped in base64; 0 where it begins with none."""
+    head = unquote_to_bytes(head) if _PERCENT.search(head) else head
     for layer in range(1, MOST_LAYERS + 1):
         plain = _without_prefix(head).translate(_STANDARD, _SPACES)
         whole = len(plain) - len(plain.lstrip(_ALPHABET))
@@ -57,7 +62,7 @@ def layers_of(head: bytes) -> int:
 
 def unwrapped(slices: Iterable[bytes], layers: int) -> Iterator[bytes]:
     """The bytes behind some layers of base64, in slices. Raises ValueError."""
-    found = iter(slices)
+    found = _without_percents(iter(slices))
     for _ in range(layers):
         found = _decoded(_from_data(found))
     return found
@@ -78,6 +83,22 @@ def _decoded(slices: Iterable[bytes]) -> Iterator[bytes]:
     if len(rest) % 4 == 1:
         raise ValueError("base64 that is cut off")
     yield _bytes_of(rest)
+
+
+def _without_percents(slices: Iterator[bytes]) -> Iterator[bytes]:
+    """The slices of a text whose signs may be percent-encoded, as they are in addresses."""
+    rest, encoded = b"", None
+    for piece in slices:
+        if encoded is None:
+            encoded = _PERCENT.search(piece, 0, HEAD) is not None
+        if not encoded:
+            yield piece
+            continue
+        piece = rest + piece
+        cut = piece.find(b"%", max(0, len(piece) - 2))
+        rest = piece[cut:] if cut >= 0 else b""
+        yield unquote_to_bytes(piece[: len(piece) - len(rest)])
+    yield unquote_to_bytes(rest)
 
 
 def _bytes_of(plain: bytes) -> bytes:

@@ -24,13 +24,13 @@ def data_uris(span: Span) -> Iterator[tuple[int, int]]:
             at = at + _STEP - len(b"data:image")
             continue
         head = _DATA_HEAD.match(body, start, span.end)
-        at = _end_of_run(span, head.end()) if head else start + 1
+        at = end_of_run(span, head.end()) if head else start + 1
         if head:
             found += 1
             yield start, at
 
 
-def _end_of_run(span: Span, at: int) -> int:
+def end_of_run(span: Span, at: int) -> int:
     """Where base64 that begins at `at` ends; in a JSON string its slashes may be escaped."""
     body = span.body
     while at < span.end:

@@ -20,7 +20,7 @@ from .error_kinds import kind_by_message, kind_of
 from .error_message import error_message, message_and_codes
 from .error_phrases import declines, has_no_quota, seconds_in, takes_addresses_only
 from .reading import NotJson, read_json
-from .result_images import text_beside_images
+from .result_images import says_failure, text_beside_images
 
 _STATUS_FIELDS = ("code", "status", "statusCode", "status_code", "error_code")
 _GOOD_CODES = frozenset({"", "ok", "success", "succeed", "succeeded", "none", "null"})
@@ -82,7 +82,7 @@ def error_in(reply: Reply, value: Any, codes: Codes = NO_CODES) -> ProviderFailu
     if status:
         return _failure(reply, status, value, codes)
     error = next((value[name] for name in ("error", "errors", "Error") if value.get(name)), None)
-    if not error and not _failed(value) and not _only_code(value):
+    if not error and not says_failure(value) and not _only_code(value):
         return None
     message = error_message(value)
     if error is True and not message.texts:
@@ -178,11 +178,6 @@ def _failure(reply: Reply, status: int, value: Any, codes: Codes) -> ProviderFai
     return ProviderFailure(
         kind, message.shown, status, retry_after=wait, request_id=reply.request_id, cure=cure, opening=opening
     )
-
-
-def _failed(value: dict[str, Any]) -> bool:
-    """Whether an answer says by a field of its own that it is a failure."""
-    return value.get("success") is False or value.get("ok") is False
 
 
 def _only_code(value: dict[str, Any]) -> bool:

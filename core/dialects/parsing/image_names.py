@@ -36,10 +36,10 @@ def named_as_images(value: dict[str, Any], known: Collection[str]) -> Iterator[A
 
 def without_other_roles(items: list[Any]) -> list[Any]:
     """The items of a list but those that say to be a thumbnail, an input and the like; all where nothing else is left."""
-    kept = [item for item in items if not _has_other_role(item)]
+    kept = [item for item in items if not has_other_role(item)]
     return kept or items
 
 
-def _has_other_role(item: Any) -> bool:
+def has_other_role(item: Any) -> bool:
     roles = (item.get(name) for name in ("type", "role", "kind", "purpose")) if isinstance(item, dict) else ()
     return any(isinstance(role, str) and role.lower() in _OTHER_ROLES for role in roles)

@@ -13,18 +13,32 @@ from ...http.long_json import read_json as read_json
 from ..base.step import Reply
 from .envelopes import unwrapped
 from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
+from .images_by_content import images_in_bytes
 from .result_images import image_of, images_in
 
 _MOST_COPIED = 100 << 20
 """Bytes of a body that is copied without what is before its JSON."""
 _MOST_UTF16 = 4 << 20
+_UTF16 = {
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+    b"{\0": "utf-16-le",
+    b"[\0": "utf-16-le",
+    b"\0{": "utf-16-be",
+    b"\0[": "utf-16-be",
+}
+"""How JSON in UTF-16 begins, with and without a byte order mark."""
 _MOST_LINES = 1 << 20
+_HEAD = 1 << 10
+_MOST_BEFORE = 16 << 10
+"""Bytes before the JSON of a body that begins with something else."""
 
 
 def plain_text(body: bytes) -> bytes:
     """A body as UTF-8 without what some servers put before the JSON: UTF-16, and the prefix that guards against inclusion."""
-    if body[:2] in (b"\xff\xfe", b"\xfe\xff") and len(body) <= _MOST_UTF16:
-        body = body.decode("utf-16", "replace").encode("utf-8", "replace")
+    coding = _UTF16.get(body[:2])
+    if coding and len(body) <= _MOST_UTF16:
+        body = body.decode(coding, "replace").encode("utf-8", "replace")
     guarded = body[:5].startswith(b")]}'") and len(body) <= _MOST_COPIED
     return body.partition(b"\n")[2] if guarded else body
 
@@ -72,6 +86,27 @@ def _of_events(source: LongJson) -> dict[str, Any]:
     raise NotJson("not JSON")
 
 
+def _behind_other_bytes(body: bytes) -> dict[str, Any]:
+    """An answer behind what isn't JSON, such as the warning of a program or the name of a function; else its images alone.
+
+    Raises NotJson.
+    """
+    is_json = body[:_HEAD].lstrip()[:1] in (b"{", b"[")
+    start = -1 if is_json else body.find(b"{", 0, _MOST_BEFORE)
+    if start > 0 and len(body) <= _MOST_COPIED:
+        source = LongJson(body[start:])
+        try:
+            value = source.parse(source.text())[0]
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and images_in(unwrapped(value)):
+            return dict(unwrapped(value))
+    images = images_in_bytes(body)
+    if not images:
+        raise NotJson("not JSON")
+    return {"data": images}
+
+
 def read_object(reply: Reply) -> dict[str, Any]:
     """The JSON object of a reply; one that came as a stream of pieces is joined first. Raises NotJson."""
     source = LongJson(plain_text(reply.body))
@@ -83,7 +118,7 @@ def read_object(reply: Reply) -> dict[str, Any]:
     except (ValueError, RecursionError):
         if image_of(source.whole):
             return {"data": [source.whole]}  # an address or base64 as the whole body
-        raise NotJson("not JSON") from None
+        return _behind_other_bytes(source.body)
     value = unwrapped(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
         value = [unwrapped(each) for each in value]

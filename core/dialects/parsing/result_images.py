@@ -8,13 +8,14 @@ says that an answer holds none. Known shapes, each seen at a provider, in a vend
     data, images, output, result ...  image APIs and tasks: addresses, data URIs, base64 (also wrapped twice)
     text anywhere above               a markdown image, an <img>, an address alone on its line, a data URI
 
-Inputs that a provider echoes (`input`, `request`, `urls`, `messages`) are never looked at. Pure functions.
+Inputs that a provider echoes (`input`, `request`, `urls`, `messages`) are never looked at. Where none of these places has an
+image, `images_by_content` looks for the bytes of one in all others. Pure functions.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
 from ...http.long_text import LongText
@@ -22,8 +23,10 @@ from ...images.picture import sniff
 from ..base.step import ImageRef
 from .base64_text import decode_base64 as decode_base64
 from .envelopes import json_in
+from .error_phrases import declines
 from .image_names import named_as_images, without_other_roles
-from .text_images import Text, cleaned_address, image_lines, image_of, relative_address, split_text
+from .images_by_content import images_by_content
+from .text_images import Text, address_in_sentence, cleaned_address, image_lines, image_of, relative_address, split_text
 
 _DEEPEST = 8
 _URL_FIELDS = ("url", "image_url", "imageUrl", "output_url", "imageURL", "image_uri", "uri", "fileUri", "file_uri")
@@ -51,6 +54,18 @@ _CONTAINERS = (
     "payload",
 )
 """Looked into before the address of the object itself, which may be that of a page about it."""
+_MESSAGE_FIELDS = (
+    "images",
+    "image",
+    "image_url",
+    "image_urls",
+    "imageUrls",
+    "attachments",
+    "files",
+    "media",
+    "annotations",
+)
+"""What has the images of a message, or of its choice."""
 _HOLDERS = ("image", "item", "file", "source", "message", "content", "sample")
 """Looked into where the object itself has no address."""
 _WORD_FIELDS = ("revised_prompt", "description", "text")
@@ -74,14 +89,31 @@ class ResultImages:
     """Whether there is image data that is no image, or an address that can't be fetched, such as one of a bucket."""
 
 
-def result_images(value: Any) -> ResultImages:
+def result_images(value: Any, *, anywhere: bool = True, prompt: str = "") -> ResultImages:
     """The result images of a parsed answer and the text beside them.
 
     A draft is the result only where the answer ended with STOP, or names no end, and holds neither a finished image nor
-    text: text beside a draft is a refusal.
+    text: text beside a draft is a refusal. `anywhere`: where no known place has an image, it is looked for in all others,
+    which is only right for an answer that has to have one: others repeat what was sent. `prompt`: the words of the user,
+    whose addresses are no results.
     """
-    if isinstance(value, dict) and value.get("success") is False:
+    if isinstance(value, dict) and says_failure(value):
         return ResultImages(())  # what comes with a stated failure is a placeholder
+    found = _in_known_places(value)
+    if found.images or found.has_draft or not anywhere:
+        return found
+    images = tuple(images_by_content(value))
+    if not images and not declines(found.text, prompt):
+        images = tuple(address_in_sentence(found.text, prompt))
+    return replace(found, images=images, has_broken_image=found.has_broken_image and not images)
+
+
+def says_failure(value: dict[str, Any]) -> bool:
+    """Whether an answer says by a field of its own that it is a failure."""
+    return any(name in value and str(value[name]).strip().lower() == "false" for name in ("success", "ok"))
+
+
+def _in_known_places(value: Any) -> ResultImages:
     if isinstance(value, dict) and isinstance(named(value, "candidates"), list):
         found = _gemini_images(value)
         if found.images or found.has_draft or found.has_broken_image:
@@ -183,18 +215,31 @@ def _chat_images(value: dict[str, Any], depth: int = 0) -> ResultImages:
     """The shape of a chat completion; only the first choice that holds an image counts."""
     texts: list[str] = []
     for choice in value["choices"]:
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict) and isinstance(choice, dict):
-            message = choice.get("delta") or {**choice, "content": choice.get("text")}
-        if not isinstance(message, dict):
-            continue
-        images = _first_images_in(message, ("images", "image", "image_url", "attachments", "files"), depth)
-        in_content = images_in_content(message.get("content"), depth)
-        images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
-        texts += [text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text]
-        if images:
-            return ResultImages(tuple(images), "\n".join(texts))
+        for message in _messages_of(choice):
+            images = _first_images_in(message, _MESSAGE_FIELDS, depth)
+            in_content = images_in_content(message.get("content"), depth)
+            images = images or in_content or images_in_content(message.get("multi_mod_content"), depth)
+            images = images or _first_images_in(choice, _MESSAGE_FIELDS, depth)
+            texts += [
+                text for text in (text_of_content(message.get("content")), _string(message.get("refusal"))) if text
+            ]
+            if images:
+                return ResultImages(tuple(images), "\n".join(texts))
     return ResultImages((), "\n".join(dict.fromkeys(texts)))
+
+
+def _messages_of(choice: Any) -> list[dict[str, Any]]:
+    """The messages of a choice: one, also as a text alone, or a list of them."""
+    if not isinstance(choice, dict):
+        return []
+    message = choice.get("message")
+    if isinstance(message, Text):
+        return [{"content": message}]
+    if isinstance(message, list):
+        return [each for each in message if isinstance(each, dict)]
+    if not isinstance(message, dict):
+        message = choice.get("delta") or {**choice, "content": choice.get("text")}
+    return [message] if isinstance(message, dict) else []
 
 
 def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:

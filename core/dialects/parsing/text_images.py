@@ -6,6 +6,7 @@ Pure functions.
 
 from __future__ import annotations
 
+import html
 import itertools
 import re
 import secrets
@@ -34,6 +35,9 @@ _LINK_LINE = re.compile(r"(?:[-*>]\s{0,4})?(?:\[([^\]]{0,300})\]\(\s{0,4})?<?(ht
 _DOWNLOAD = re.compile(r"(?i)download|下载|下載|原图|full size|open image|view image|查看")
 _REFERENCE = re.compile(r"(?m)^ {0,3}\[([\w-]{1,40})\]:\s{1,4}<?(https?://[^\s>]{1,4000})>?[^\n]{0,300}$")
 _NAMED_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\[([\w-]{1,40})\]")
+_IN_SENTENCE = re.compile(r"(?i)https?://[^\s<>\"'`\\{}|\[\]()]{1,4000}")
+_SHORT_SENTENCE = 300
+"""Characters beside an address in a text that is about nothing else."""
 _ENDS = frozenset(" \t\r\n)>\"'`]|")
 
 
@@ -136,6 +140,19 @@ def split_text(text: Text, known: Mapping[str, ImageRef] | None = None) -> tuple
     return images, "\n".join(line.rstrip() for line in beside.strip().splitlines() if line.strip())
 
 
+def address_in_sentence(text: str, prompt: str) -> list[ImageRef]:
+    """The only address in a short text, where it leads to a file of an image and is none that the user's `prompt` has."""
+    if len(text) > _LONG_ADDRESS:
+        return []
+    text = html.unescape(text)
+    found = {match.rstrip(".,;:!?*_") for match in _IN_SENTENCE.findall(text)}
+    if len(found) != 1 or len(text) > len(min(found)) + _SHORT_SENTENCE:
+        return []
+    (url,) = found
+    leads_to_image = _IMAGE_PATH.search(re.split(r"[?#]", url)[0]) and not _is_ornament("", url)
+    return [ImageRef(url=url)] if leads_to_image and url not in prompt else []
+
+
 def _is_ornament(markup: str, target: str) -> bool:
     """Whether an image belongs to the page and not to the answer: a logo, a badge, an icon."""
     name = target[-300:].partition("?")[0].rpartition("/")[2] if not target.startswith("data:") else ""
@@ -185,7 +202,7 @@ def _target(text: str, start: int) -> str:
     """The address or data URI that begins at `start`, up to what can't be a part of one."""
     if text[start : start + 1] == "<":
         start += 1
-    if text.startswith("data:", start):
+    if text[start : start + 5].lower() == "data:":
         # Found with C-speed searches: a data URI has megabytes.
         # Inside brackets or quotes its lines may be broken.
         spaces = () if text[start - 1 : start] in ("(", "<", '"', "'") and start else (" ", "\n")

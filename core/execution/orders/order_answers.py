@@ -107,7 +107,7 @@ class OrderAnswers:
                 self._take(number, answer, partial(gemini_batch.answer_bytes, value))
                 return
         answer = self._parsed(partial(gemini_batch.answer_of_line, self._job, body))
-        if answer is None or (found and found.has_answers):
+        if answer is None or found is not None:  # a whole order: which of its pictures is this one's isn't known
             self._fail(number, _UNREADABLE, lambda: body)
         else:
             self._take(number, answer, lambda: body)

@@ -9,6 +9,7 @@ import pytest
 from dialect_driver import PNG, job, play, reply, request, sent_json
 from pack.core.dialects import dialect
 from pack.core.dialects.base.step import Done, Failed, ImageRef
+from pack.core.execution.charge import disposition_of
 from pack.core.execution.retry_policy import charged_by
 from pack.core.providers import BUILT_IN
 
@@ -162,7 +163,12 @@ def test_an_error_inside_a_choice_came_too_late_to_be_free() -> None:
         ({"content": None}, {"native_finish_reason": "IMAGE_SAFETY"}, "content", "IMAGE_SAFETY"),
         ({"content": None}, {"native_finish_reason": "PROHIBITED_CONTENT"}, "content", "PROHIBITED_CONTENT"),
         ({"content": None, "images": []}, {"native_finish_reason": "NO_IMAGE"}, "empty", "NO_IMAGE"),
-        ({"images": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]}, {}, "empty", "stop"),
+        (
+            {"images": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]},
+            {"finish_reason": "length"},
+            "empty",
+            "length",
+        ),
     ],
 )
 def test_a_200_without_a_picture_says_why(
@@ -171,6 +177,15 @@ def test_a_200_without_a_picture_says_why(
     """The model's words, else how it ended."""
     failure = play(job(SPEC, request()), reply(value=chat(message, **choice))).failed.failure
     assert failure.kind == kind and words in failure.message
+
+
+@pytest.mark.parametrize("word", ["stop", "STOP", "end_turn", None])
+def test_a_plain_end_is_no_reason(word: str | None) -> None:
+    """It doesn't say that there is no picture: one may be there in a shape that isn't known, so it is asked about."""
+    ends = {"finish_reason": word, "native_finish_reason": word}
+    failure = play(job(SPEC, request()), reply(value=chat({"content": None}, **ends))).failed.failure
+    assert failure.kind == "empty" and not failure.message
+    assert disposition_of(failure, accepted=False) == "unresolved"
 
 
 @pytest.mark.parametrize("value", [{"choices": []}, {"choices": [3]}, {"choices": {}}, {"data": []}, {"id": "x"}, {}])

@@ -6,6 +6,7 @@ The shapes are facts from public reports and from the vendors' SDKs; pictures an
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import os
 from dataclasses import replace
@@ -306,6 +307,122 @@ def test_the_body_itself_may_be_the_picture(provider: str, tmp_path: Path) -> No
         assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
 
 
+PERCENT = b64(MIDDLE).replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+UNSEEN: dict[str, tuple[str, Any]] = {
+    "other capitals": ("google", {"Candidates": [{"Content": {"Parts": [{"InlineData": {"Data": b64(MIDDLE)}}]}}]}),
+    "candidates that are one": (
+        "google",
+        {"candidates": {"content": {"parts": [drawn(MIDDLE)]}, "finishReason": "STOP"}},
+    ),
+    "a tool's answer": ("google", gemini({"functionResponse": {"response": {"output": uri(MIDDLE)}}})),
+    "a list of one part": ("google", gemini({"inlineData": [{"mimeType": "image/png", "data": b64(MIDDLE)}]})),
+    "numbers": ("google", gemini({"inlineData": {"mimeType": "image/png", "data": list(MIDDLE)}})),
+    "numbers by index": ("nanobanana", {"picture": {str(index): each for index, each in enumerate(MIDDLE)}}),
+    "a name of its own": ("wavespeed", {"data": {"status": "completed", "outputs": [{"painting": b64(MIDDLE)}]}}),
+    "a task's own name": (
+        "kie",
+        {"data": {"taskId": "t-1", "state": "success", "resultJson": json.dumps({"painting": b64(MIDDLE)})}},
+    ),
+    "a message that is a text": ("openrouter", {"choices": [{"message": uri(MIDDLE)}]}),
+    "a list of messages": ("openrouter", {"choices": [{"message": [{"images": [{"url": uri(MIDDLE)}]}]}]}),
+    "choices by number": ("openrouter", {"choices": {"0": {"message": {"content": uri(MIDDLE)}}}}),
+    "beside the message": ("openrouter", {"choices": [{"images": [{"url": "FILE"}], "message": {"content": ""}}]}),
+    "addresses of a message": ("openrouter", chat({"content": "", "image_urls": ["FILE"]})),
+    "an annotation": ("openrouter", chat({"content": "", "annotations": [{"type": "file", "file": {"url": "FILE"}}]})),
+    "capitals in a data URI": ("openrouter", chat({"content": f"![x](DATA:image/PNG;BASE64,{b64(MIDDLE)})"})),
+    "percents in a data URI": ("openrouter", chat({"content": f"![x](data:image/png;base64,{PERCENT})"})),
+    "a sentence": ("google", gemini({"text": "Your image is ready: FILE."})),
+    "a link in a sentence": ("openrouter", chat({"content": "Here is [the image](FILE), enjoy."})),
+    "a link of HTML": ("openrouter", chat({"content": '<a href="FILE">open</a>'})),
+    "a source of HTML": ("google", gemini({"text": '<picture><source srcset="FILE"></picture>'})),
+    "HTML as text": ("google", gemini({"text": "&lt;img src=&quot;FILE&quot;&gt;"})),
+    "a tag": ("openrouter", chat({"content": "<image_url>FILE</image_url>"})),
+    "JSON between words": ("openrouter", chat({"content": 'Sure:\n```json\n{"link": "FILE"}\n```\ndone'})),
+}
+
+
+@pytest.mark.parametrize("shape", UNSEEN)
+def test_a_picture_in_a_shape_nobody_reported_is_found(shape: str, tmp_path: Path) -> None:
+    """By its own bytes, or as the one address that the words lead to; it is paid once."""
+    provider, value = UNSEEN[shape]
+    with replying(files={"a.png": MIDDLE}) as server:
+        server.replies = [body(json.loads(json.dumps(value).replace("FILE", server.file("a.png"))))]
+        run = run_once(engine_at(server, provider, tmp_path), provider)
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
+
+
+OTHER_PICTURES: dict[str, tuple[str, Any]] = {
+    "an input": ("nanobanana", {"created": 1, "parameters": {"picture": b64(MIDDLE)}, "data": []}),
+    "a small version": ("nanobanana", {"created": 1, "thumbnail_picture": b64(MIDDLE), "data": []}),
+    "a draft": ("openrouter", chat({"content": "", "reasoning_details": [{"painting": b64(MIDDLE)}]})),
+    "the page of a search": (
+        "google",
+        gemini({"text": "no"}, groundingMetadata={"html": f'<img src="{uri(MIDDLE)}">'}),
+    ),
+    "a picture of a refusal": ("google", gemini({"text": "Blocked by our safety filter, see FILE."})),
+    "the user's address": ("google", gemini({"text": "I can't open FILE, sorry."})),
+    "several addresses": ("google", gemini({"text": "Look at FILE and at FILE.png for ideas."})),
+    "a stated failure": ("nanobanana", {"ok": False, "data": [{"b64_json": b64(MIDDLE)}]}),
+    "a failure in a word": ("nanobanana", {"success": "false", "data": [{"b64_json": b64(MIDDLE)}]}),
+}
+
+
+@pytest.mark.parametrize("shape", OTHER_PICTURES)
+def test_another_picture_in_an_answer_is_no_result(shape: str, tmp_path: Path) -> None:
+    """Echoes, drafts, small versions, and what an answer only speaks of."""
+    provider, value = OTHER_PICTURES[shape]
+    with replying(files={"a.png": MIDDLE}) as server:
+        file = server.file("a.png")
+        server.replies = [body(json.loads(json.dumps(value).replace("FILE", file)))]
+        prompt = f"a fox like {file}" if shape == "the user's address" else "a fox"
+        run = run_once(engine_at(server, provider, tmp_path), provider, prompt)
+        assert run.tasks[0].result is None and run.tasks[0].error is not None and not server.fetched
+
+
+JSON_IMAGE = json.dumps({"data": [{"b64_json": b64(MIDDLE)}]}).encode()
+DIRTY: dict[str, bytes] = {
+    "a line end in a string": b'{"text": "a\nb\x01", ' + JSON_IMAGE[1:],
+    "the warning of a program": b"<br />\n<b>Warning</b>: no such thing<br />\n" + JSON_IMAGE,
+    "the name of a function": b"callback(" + JSON_IMAGE + b");",
+    "a comma too many": JSON_IMAGE.replace(b"}]", b"},]"),
+    "single quotes": JSON_IMAGE.replace(b'"', b"'"),
+    "cut off after the picture": JSON_IMAGE[:-3] + b', "revised_prompt": "a f',
+    "UTF-16": JSON_IMAGE.decode().encode("utf-16-le"),
+    "packed": gzip.compress(JSON_IMAGE),
+    "MessagePack": b"\x81\xa4data\xc5" + len(MIDDLE).to_bytes(2, "big") + MIDDLE,
+    "a line end before the picture": b"\r\n" + MIDDLE,
+}
+
+
+@pytest.mark.parametrize("shape", DIRTY)
+def test_a_picture_in_what_is_no_json_is_found(shape: str, tmp_path: Path) -> None:
+    """Whatever the body is, it was paid."""
+    with replying({"status": 200, "raw": DIRTY[shape]}) as server:
+        run = run_once(engine_at(server, "nanobanana", tmp_path), "nanobanana")
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
+
+
+NO_JSON: dict[str, bytes] = {
+    "a web page": f'<html><body><img src="{uri(MIDDLE)}">Log in</body></html>'.encode(),
+    "a cut picture": JSON_IMAGE[:-80],
+    "a draft": b'{"thought": true, ' + JSON_IMAGE[1:-1],
+}
+
+
+@pytest.mark.parametrize("shape", NO_JSON)
+def test_another_picture_in_what_is_no_json_is_no_result(shape: str, tmp_path: Path) -> None:
+    """The answer is kept, and asked about before it is paid again."""
+    with replying({"status": 200, "raw": NO_JSON[shape]}) as server:
+        engine = engine_at(server, "nanobanana", tmp_path)
+        failed = run_once(engine, "nanobanana").tasks[0]
+        assert failed.result is None and failed.answer
+        assert failed.error is not None and (failed.error.kind, failed.error.charged) == ("unreadable", "maybe")
+        run_once(engine, "nanobanana")
+        assert len(server.posts) == 1
+
+
 @pytest.mark.parametrize("address", ["/files/a.png", "files/a.png", "//HOST/files/a.png", "/files/a.png?sig=%2F&x=1"])
 def test_an_address_without_a_host_is_the_providers_own(address: str, tmp_path: Path) -> None:
     """It is joined to the address that the request went to."""
@@ -558,7 +675,7 @@ def test_the_id_of_an_answer_is_no_task(tmp_path: Path) -> None:
 
 UNREAD: dict[str, dict[str, Any]] = {
     "a page": {"status": 200, "raw": b"<html><title>Hello</title></html>", "headers": {"Content-Type": "text/html"}},
-    "nothing known": {"status": 200, "body": {"artifact": {"blob": b64(MIDDLE)}}},
+    "nothing known": {"status": 200, "body": {"reference_artifact": {"blob": b64(MIDDLE)}}},
     "cut JSON": {"status": 200, "raw": b'{"data": [{"b64_json": "iVBOR'},
     "words alone": {"status": 200, "body": {"created": 1, "data": [{"revised_prompt": "a fox"}]}},
 }
@@ -623,7 +740,7 @@ def test_a_kept_answer_is_read_again_for_nothing(tmp_path: Path, monkeypatch: py
         again = engine.read_again(shown.uid)
         assert again.images == 0 and again.reason
         assert History(engine.ledger).pictures()[0].answer, "the answer stays until it can be read"
-        monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "artifact"))
+        monkeypatch.setattr(result_images, "_CONTAINERS", (*result_images._CONTAINERS, "reference_artifact"))
         monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "blob"))
         assert engine.read_again(shown.uid).images == 1
         run = run_once(engine, "nanobanana")
@@ -645,11 +762,11 @@ def test_reading_again_in_vain_changes_nothing(shape: str, tmp_path: Path) -> No
 
 def test_an_answer_of_several_pictures_is_read_again_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each picture goes to its own place."""
-    value = {"created": 1, "data": [{"artifact": b64(each)} for each in (SMALL, MIDDLE, LARGE)]}
+    value = {"created": 1, "data": [{"reference_blob": b64(each)} for each in (SMALL, MIDDLE, LARGE)]}
     with replying(body(value)) as server:
         engine = engine_at(server, "onerouter", tmp_path)
         assert not run_once(engine, "onerouter", count=3).report.completed
-        monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "artifact"))
+        monkeypatch.setattr(result_images, "_BASE64_FIELDS", (*result_images._BASE64_FIELDS, "reference_blob"))
         one = History(engine.ledger).pictures()[1]
         assert engine.read_again(one.uid).images == 3
         run = run_once(engine, "onerouter", count=3)
@@ -729,6 +846,19 @@ MONEY: dict[str, tuple[str, list[dict[str, Any]], list[int], str]] = {
         [1, 2, 3],
         "no",
     ),
+    "a picture elsewhere": (
+        "nanobanana",
+        [{"status": 303, "raw": b"", "headers": {"Location": "/tasks/1"}}],
+        [1, 1, 2],
+        "maybe",
+    ),
+    "another address": (
+        "nanobanana",
+        [{"status": 302, "raw": b"", "headers": {"Location": "/login"}}],
+        [1, 2, 3],
+        "no",
+    ),
+    "an end without a reason": ("openrouter", [body(chat({"content": None}))], [1, 1, 2], "maybe"),
     "a gateway's 502": ("google", [{"status": 502, "raw": b"<html>bad gateway</html>"}], [1, 1, 2], "maybe"),
 }
 
