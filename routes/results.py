@@ -229,9 +229,13 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
 
 
 def pay_again(request: RouteRequest) -> dict[str, Any]:
-    """Body: {"ids": [...]}. The user agrees that these, which may have been charged, are paid again by the next run within
-    the hour; nothing is sent by this. {"agreed": how many requests}."""
-    return {"agreed": comfyui.engine().ledger.agree_to_pay_again(_ids(request))}
+    """Body: {"ids": [...], "agrees": true}. The user agrees that these, which may have been charged, are paid again by the next
+    run within the hour; nothing is sent by this. With "agrees" false, as when the host took no run for it, the agreement is
+    over. {"agreed": of how many requests}."""
+    agrees = request.body.get("agrees", True)
+    if not isinstance(agrees, bool):
+        raise ApiError(400, msg("results.agrees_expected"))
+    return {"agreed": comfyui.engine().ledger.agree_to_pay_again(_ids(request), agrees)}
 
 
 def withdraw(request: RouteRequest) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 /** What a person can do about requests that may have been charged: on the node and in the results panel alike. */
+import { api } from "/scripts/api.js";
 import { confirmDialog } from "./dialog.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { agreesTo } from "./results/pay_again.mjs";
@@ -7,6 +8,9 @@ import { money, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./dom.mjs").Action} Action */
 /** @typedef {import("./results/pay_again.mjs").Part} Part */
+
+/** Events of the page's connection to the server. @type {("reconnected" | "status")[]} */
+const SIGNS_OF_LIFE = ["reconnected", "status"];
 
 /**
  * Pay again, forget it, usage page.
@@ -29,8 +33,13 @@ export function unresolvedActions({ ids, provider, usd, partOf, payAgain, askedA
     work: async () => {
       const part = await partOf();
       if (!(await agreesTo(part, ids.length))) return; // where it fails, or is not agreed to, the server is told nothing
-      await ask("/results/pay_again", { method: "POST", body: { ids } });
-      await payAgain(part);
+      await setAgreement(ids, true);
+      try {
+        await payAgain(part);
+      } catch (error) {
+        await endAgreement(ids);
+        throw error;
+      }
     },
   };
   /** @type {Action[]} */
@@ -55,4 +64,21 @@ export function unresolvedActions({ ids, provider, usd, partOf, payAgain, askedA
     });
   }
   return actions;
+}
+
+/** @param {string[]} ids @param {boolean} agrees That they are paid again by the next run. */
+const setAgreement = (ids, agrees) => ask("/results/pay_again", { method: "POST", body: { ids, agrees } });
+
+/**
+ * No run was accepted: the next one asks again. Where the server can't be reached now it is told once it is there.
+ * @param {string[]} ids
+ */
+async function endAgreement(ids) {
+  try {
+    await setAgreement(ids, false);
+  } catch {
+    const again = () => void setAgreement(ids, false).then(stop, () => undefined);
+    const stop = () => SIGNS_OF_LIFE.forEach((name) => api.removeEventListener(name, again));
+    for (const name of SIGNS_OF_LIFE) api.addEventListener(name, again);
+  }
 }

@@ -230,12 +230,12 @@ class Journal:
         """Those of the rows whose task can be polled again, or whose URL can be fetched again."""
         return self._unresolved.resumable(uids) if uids else set()
 
-    def agree_to_pay_again(self, uids: Sequence[str]) -> int:
+    def agree_to_pay_again(self, uids: Sequence[str], agrees: bool = True) -> int:
         """The user agrees that the pictures of these rows may be paid again; holds for an hour, as after `mark_notified`.
 
-        Gives how many rows of the same pictures are asked about.
+        With `agrees` false that is over, and the next run asks. Gives how many rows of the same pictures are asked about.
         """
-        return 0 if self.is_empty else self._unresolved.agree(uids)
+        return 0 if self.is_empty else self._unresolved.agree(uids, agrees)
 
     def withdraw(self, uids: Sequence[str], decide: DecideEnding) -> int:
         """The user says that these were not charged; `decide` says what becomes of each row. Gives how many were changed.

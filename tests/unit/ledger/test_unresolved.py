@@ -49,6 +49,20 @@ def test_a_run_after_the_agreement_sends_and_one_before_asks(journal: Journal) -
     assert in_doubt(journal) == pytest.approx(2 * 0.134), "an agreement doesn't change what was spent"
 
 
+def test_an_agreement_that_no_run_was_accepted_for_is_over(journal: Journal) -> None:
+    """The host refused the prompt: a run of it later, by another click, asks. So does one after an earlier question."""
+    uid = lose(journal)
+    assert claim_one(journal, run="asks") == "unresolved"
+    journal.mark_notified([uid], "asks")
+    assert journal.agree_to_pay_again([uid]) == 1
+    assert journal.agree_to_pay_again([uid], False) == 1
+    assert claim_one(journal, run="later") == "unresolved"
+    assert journal.agree_to_pay_again([uid]) == 1
+    assert claim_one(journal, run="pays") == "reserved"
+    assert journal.agree_to_pay_again([uid], False) == 2, "what is already on its way stays so"
+    assert claim_one(journal, run="meanwhile") == "busy"
+
+
 def test_one_agreement_is_for_every_request_of_the_picture(journal: Journal) -> None:
     """The page names one of them; the next run asks about all."""
     first = lose(journal)
