@@ -72,7 +72,7 @@ export function followExecution({ resultsChanged }) {
     markEarlier(node, !infos.some((info) => info.images.length) && isEarlier(node, detail.node));
     if (!cached.has(String(detail.node))) {
       if (infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, detail.prompt_id, String(detail.node));
-      showRunNotes(node, runNotes(node, infos, follow(node, resultsChanged)));
+      showRunNotes(node, runNotes(node, infos, follow(node, detail, resultsChanged)));
     }
     resultsChanged();
     scheduleEstimates();
@@ -84,7 +84,7 @@ export function followExecution({ resultsChanged }) {
     if (known && KEY_STATE_ERRORS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
     // A failure that is not one of ours says nothing about the money.
     const note = known
-      ? eventNote(node, known, follow(node, resultsChanged))
+      ? eventNote(node, known, follow(node, { prompt_id: detail.prompt_id, node: detail.node_id }, resultsChanged))
       : { text: "", title: localizedText(detail.exception_message.trim()), tone: /** @type {"bad"} */ ("bad") };
     showRunNotes(node, [note]);
     markEarlier(node, isEarlier(node, detail.node_id));
@@ -133,15 +133,19 @@ const isEarlier = (node, path) => hasPicture(node) && !shown.has(String(path));
 /**
  * What a node says of a failure that is one of ours.
  * @param {Comfy.Node} node @param {{ failed: Failed[], error: import("./failure_note.mjs").Failure }} facts
- * @param {Pick<import("./failure_note.mjs").Outcome, "reread" | "settled">} answers
+ * @param {import("./failure_note.mjs").Following} following
  */
-function eventNote(node, { failed, error }, answers) {
+function eventNote(node, { failed, error }, following) {
   const details = [error.money, error.cure, error.request_id && t("failure.request_id", { id: error.request_id })];
-  return failureNote(node, { title: error.what, details, kind: error.kind, charged: error.charged, failed, asked: error.provider, ...answers });
+  return failureNote(node, { title: error.what, details, kind: error.kind, charged: error.charged, failed, asked: error.provider, ...following });
 }
 
-/** What follows from the buttons of a failure. @param {Comfy.Node} node @param {() => void} resultsChanged */
-function follow(node, resultsChanged) {
+/**
+ * What follows from the buttons of a failure.
+ * @param {Comfy.Node} node @param {{ prompt_id: string, node: string | number }} where Ids of the run's prompt and of the node in it.
+ * @param {() => void} resultsChanged @returns {import("./failure_note.mjs").Following}
+ */
+function follow(node, { prompt_id: run, node: path }, resultsChanged) {
   /** @param {string} text @param {"good" | "plain"} [tone] */
   const settled = (text, tone = "plain") => {
     showRunNotes(node, [{ text, tone }]);
@@ -153,7 +157,7 @@ function follow(node, resultsChanged) {
     const { pictures, reasons } = await rereadAnswers(ids);
     if (!reasons.length) settled(`${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, "good");
   };
-  return { reread, settled };
+  return { run: String(run), path: String(path), reread, settled };
 }
 
 /** The mode that was warned of. */

@@ -1,8 +1,10 @@
 /** What a node says of a failure: what happened, what it cost, what can be done; the rest is folded. */
 import { problemActions } from "./problem_actions.mjs";
-import { partOnCanvas, recordedPart, runOnly } from "./results/pay_again.mjs";
+import { recordedPart, runOnly } from "./results/pay_again.mjs";
+import { isAsInRun } from "./run_signature.mjs";
 import { ask } from "./server.mjs";
 import { unresolvedActions } from "./unresolved.mjs";
+import { queuedPart } from "./workflow_part.mjs";
 import { money, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Failed} Failed */
@@ -12,8 +14,10 @@ import { money, t } from "./i18n.mjs";
  * @typedef {object} Outcome What a failure left, and what is done with it.
  * @property {string} title @property {string[]} details @property {string} kind
  * @property {string} charged The gravest of all. @property {Failed[]} failed @property {string} asked
+ * @property {string} run Id of its prompt. @property {string} path Id of the node in it.
  * @property {(ids: string[]) => unknown} reread Reads kept answers again.
  * @property {(text: string) => void} settled What was in doubt is no longer; the text says so.
+ * @typedef {Pick<Outcome, "run" | "path" | "reread" | "settled">} Following
  */
 
 /** @param {Comfy.Node} node @param {Outcome} outcome @returns {Note} */
@@ -54,7 +58,7 @@ function pillOf(charged, failed) {
 const sumOf = (failed) => failed.reduce((sum, each) => sum + (each.usd ?? 0), 0);
 
 /** @param {Comfy.Node} node @param {Outcome} outcome @returns {import("./dom.mjs").Action[]} */
-function actionsOf(node, { failed, kind, asked, reread, settled }) {
+function actionsOf(node, { failed, kind, asked, run, path, reread, settled }) {
   /** @type {import("./dom.mjs").Action[]} */
   const actions = [];
   const again = failed.filter((each) => each.again && each.id).map((each) => String(each.id));
@@ -77,9 +81,9 @@ function actionsOf(node, { failed, kind, asked, reread, settled }) {
         provider: doubtful[0]?.provider ?? asked,
         usd: sumOf(doubtful) || null,
         hasAnswer: doubtful.some((each) => each.answer),
-        // The request in doubt may be one of another run, in another workflow.
-        partOf: async () => (await partOnCanvas(node)) ?? recordedPart(String(doubtful[0]?.id)),
-        payAgain: runOnly,
+        // What failed is what is paid for, whatever is on the canvas by now.
+        partOf: async () => queuedPart(run, path) ?? recordedPart(String(doubtful[0]?.id)),
+        payAgain: (part) => runOnly(part, isAsInRun(node, run, path) ? "" : t("unresolved.as_it_was")),
         withdrawn: () => settled(t("unresolved.withdrawn")),
       }),
     );

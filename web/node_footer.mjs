@@ -119,6 +119,7 @@ export function showRunNotes(node, notes) {
   if (!footer) return;
   footer.progress.hidden = true;
   footer.last = notes;
+  footer.shown = ""; // buttons of a note that looks as the one before are for another run
   draw(node, footer);
 }
 

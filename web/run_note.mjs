@@ -18,10 +18,10 @@ const MOST_SIZES = 3;
 
 /**
  * @param {Comfy.Node} node @param {Info[]} infos One for each element.
- * @param {Pick<import("./failure_note.mjs").Outcome, "reread" | "settled">} answers What follows from the buttons.
+ * @param {import("./failure_note.mjs").Following} following What follows from the buttons.
  * @returns {Note[]}
  */
-export function runNotes(node, infos, answers) {
+export function runNotes(node, infos, following) {
   const notices = noticeLines(infos);
   const line = spentLine(infos);
   const ordered = infos.some((info) => info.pending?.length);
@@ -34,7 +34,7 @@ export function runNotes(node, infos, answers) {
   const title = lines.length > 1 ? t("run.failed", { n: failed.length, first: String(lines[0]) }) : String(lines[0]);
   const asked = failed.find((each) => each.provider)?.provider ?? infos[0]?.provider ?? "";
   const details = [...new Set(failedLines(infos, true))].map((each) => `✕ ${each}`);
-  return [result, failureNote(node, { title, details, kind: "", charged: "no", failed, asked, ...answers })];
+  return [result, failureNote(node, { title, details, kind: "", charged: "no", failed, asked, ...following })];
 }
 
 /** @param {Info[]} infos */

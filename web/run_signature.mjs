@@ -7,13 +7,15 @@ import { isImageNode, isOurs, linkedSources, ourNodes, valueOf, widgetsOfPrompt 
 
 const MOST_RUNS = 50;
 const MOST_NODES = 2000;
-/** What was queued: prompt id -> path of each image node -> its signature. @type {Map<string, Map<string, string>>} */
+/** @typedef {{ output: Comfy.Prompt, workflow: Comfy.Workflow | undefined }} Whole A prompt, as the host queues it. */
+/** @typedef {Map<string, string>} Signatures Path of each image node -> its signature. */
+/** What was queued, by the id of the prompt. @type {Map<string, { whole: Whole, signatures: Signatures }>} */
 const queued = new Map();
 /** The signature of the last run that gave all pictures. @type {WeakMap<Comfy.Node, string>} */
 const complete = new WeakMap();
 
-/** Whether what is queued right now is not what is on the canvas. */
-let recorded = false;
+/** Those of what is queued right now, where it is not what is on the canvas. @type {Signatures | null} */
+let signaturesOfQueued = null;
 
 /** Remembers what every run was queued with: widgets may change while it runs, a seed right after it was queued. */
 export function followQueued() {
@@ -21,36 +23,45 @@ export function followQueued() {
   // Not awaited here: an error of the host would name this file in its stack.
   api.queuePrompt = /** @type {any} */ (
     (/** @type {any[]} */ ...given) => {
-      const signatures = new Map((recorded ? [] : ourNodes()).flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
+      const signatures = signaturesOfQueued ?? signaturesOnCanvas();
       const answer = queuePrompt(...given);
-      answer.then((found) => remember(found?.prompt_id, signatures), () => undefined);
+      answer.then((found) => remember(found?.prompt_id, { whole: given[1], signatures }), () => undefined);
       return answer;
     }
   );
 }
 
+/** @returns {Signatures} */
+const signaturesOnCanvas = () => new Map(ourNodes().flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
+
 /**
  * Queues a prompt that was kept from an earlier run: its values may be others than those on the canvas now.
- * @param {{ output: Comfy.Prompt, workflow: Comfy.Workflow | undefined }} prompt @returns {Promise<unknown>}
+ * @param {Whole} whole @param {string} [run] Id of that run, where this page has queued it. @returns {Promise<unknown>}
  */
-export function queueRecorded(prompt) {
-  recorded = true;
+export function queueAgain(whole, run) {
+  signaturesOfQueued = queued.get(String(run))?.signatures ?? new Map();
   try {
-    return /** @type {any} */ (api).queuePrompt(0, prompt);
+    return /** @type {any} */ (api).queuePrompt(0, whole);
   } finally {
-    recorded = false;
+    signaturesOfQueued = null;
   }
 }
 
-/** @param {unknown} prompt Its id. @param {Map<string, string>} signatures */
-function remember(prompt, signatures) {
-  if (prompt) queued.set(String(prompt), signatures);
+/** What this page has queued under an id. @param {string} run @returns {Whole | undefined} */
+export const queuedPrompt = (run) => queued.get(String(run))?.whole;
+
+/** Whether a node is set as it was in a run that this page has queued. @param {Comfy.Node} node @param {string} run @param {string} path */
+export const isAsInRun = (node, run, path) => queued.get(String(run))?.signatures.get(path) === signatureOf(node);
+
+/** @param {unknown} run Id of its prompt. @param {{ whole: Whole, signatures: Signatures }} facts */
+function remember(run, facts) {
+  if (run) queued.set(String(run), facts);
   while (queued.size > MOST_RUNS) queued.delete(String(queued.keys().next().value));
 }
 
 /** A run has given all pictures of a node. @param {Comfy.Node} node @param {string} prompt Its id. @param {string} path */
 export function runEnded(node, prompt, path) {
-  const signature = queued.get(String(prompt))?.get(path);
+  const signature = queued.get(String(prompt))?.signatures.get(path);
   if (signature === undefined) complete.delete(node);
   else complete.set(node, signature);
 }

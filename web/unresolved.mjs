@@ -7,7 +7,7 @@ import { ask } from "./server.mjs";
 import { money, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./dom.mjs").Action} Action */
-/** @typedef {import("./results/pay_again.mjs").Part} Part */
+/** @typedef {import("./workflow_part.mjs").Part} Part */
 
 /** Events of the page's connection to the server. @type {("reconnected" | "status")[]} */
 const SIGNS_OF_LIFE = ["reconnected", "status"];

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import (
     BOTH_RENDERERS,
     LOST,
     in_doubt,
     open_panel,
+    price,
     prompted,
     row,
     send_json,
     text_to_image,
+    toast,
 )
 from playwright.sync_api import expect
 
@@ -123,6 +126,89 @@ def test_the_node_pays_for_what_is_on_the_canvas(canvas: Callable[..., Any], dou
     assert part == {"9": "NanoBananaGenerate", "2": "ProviderConfig", "preview": "PreviewImage"}
     assert doubles.request_log(prompt=prompt)["paid_images"] == asked + 1
     expect(page.page.locator('.nb-note[data-tone="bad"]')).to_have_count(0)
+    assert page.complaints == []
+
+
+def refuse_prompts(page: Any, kind: str) -> None:
+    """Until `unroute_all` the host takes no prompt: it finds a mistake in each, or can't be reached."""
+    refusal = {
+        "error": {"type": "prompt_outputs_failed_validation", "message": "refused", "details": ""},
+        "node_errors": {},
+    }
+
+    def answer(route: Any) -> None:
+        if route.request.method != "POST":
+            route.continue_()
+        elif kind == "refused":
+            route.fulfill(status=400, json=refusal)
+        else:
+            route.abort()
+
+    page.page.route("**/api/prompt", answer)
+    if kind == "away":
+        page.page.route(
+            "**/results/pay_again", lambda route: answer(route) if ends_agreement(route.request) else route.continue_()
+        )
+
+
+def ends_agreement(request: Any) -> bool:
+    """Whether a request takes an agreement back."""
+    return request.post_data_json is not None and request.post_data_json.get("agrees") is False
+
+
+@pytest.mark.parametrize("kind", ["refused", "away"])
+def test_an_agreement_is_over_where_no_run_was_accepted(canvas: Callable[..., Any], doubles: Any, kind: str) -> None:
+    """A later Run, by itself, asks; where the server was away it is told once it is there."""
+    page = canvas()
+    prompt = f"A sandgrouse, {kind} {LOST}"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.queue()
+    paid = doubles.request_log(prompt=prompt)["paid_images"]
+    again = page.page.locator('.nb-note[data-tone="bad"]').get_by_role("button", name="Pay again $0.08")
+    refuse_prompts(page, kind)
+    with page.page.expect_event(
+        "requestfinished" if kind == "refused" else "requestfailed",
+        lambda request: request.url.endswith("/pay_again") and ends_agreement(request),
+    ):
+        again.click()
+    expect(toast(page, "Pay again $0.08")).to_be_visible()
+    page.page.unroute_all()
+    if kind == "away":
+        with page.page.expect_event(
+            "requestfinished", lambda request: request.url.endswith("/pay_again") and ends_agreement(request)
+        ):
+            page.page.evaluate("() => window.app.api.dispatchCustomEvent('reconnected')")
+    assert page.queue()["status"]["status_str"] == "error"
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid
+    assert page.queue(press=again.click)["status"]["status_str"] == "success"
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid + 1
+
+
+@BOTH_RENDERERS
+def test_the_node_pays_for_the_run_that_failed(canvas: Callable[..., Any], doubles: Any, vue: bool) -> None:
+    """Whatever it is set to since. Of two failures that look alike the last one counts."""
+    page = canvas(vue=vue)
+    prompts = [f"A {bird}, {page.look} {LOST}" for bird in ("whimbrel", "snipe")]
+    later = f"A corncrake, {page.look}"
+    page.load(prompted(text_to_image("onerouter"), prompts[0], seed=5))
+    for prompt in prompts:
+        page.choose("NanoBananaGenerate", "prompt", prompt)
+        assert page.queue()["status"]["status_str"] == "error"
+    again = page.page.locator('.nb-note[data-tone="bad"]').get_by_role("button", name="Pay again $0.08")
+    expect(again).to_be_visible()
+    paid = [doubles.request_log(prompt=prompt)["paid_images"] for prompt in prompts]
+    page.choose("NanoBananaGenerate", "prompt", later)
+    page.choose("NanoBananaGenerate", "seed", 6)
+    entry = page.queue(press=again.click)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+    (made,) = (node["inputs"] for node in entry["prompt"][2].values() if node["class_type"] == "NanoBananaGenerate")
+    assert (made["prompt"], made["seed"]) == (prompts[1], 5)
+    asked = toast(page, "Asked for again")
+    expect(asked).to_contain_text("as it was set in the run that failed, not as the node is set now")
+    page.shoot("paid-again-as-it-was")
+    assert [doubles.request_log(prompt=prompt)["paid_images"] for prompt in prompts] == [paid[0], paid[1] + 1]
+    assert not doubles.request_log(prompt=later)["requests"]
+    expect(price(page)).to_have_text("1K · $0.08")
     assert page.complaints == []
 
 
