@@ -143,6 +143,12 @@ function findGoverning(node, name, depthLeft) {
 /** What a node's widget says; undefined where that is known in the run only. @param {Comfy.Node} node @param {string} name */
 export const valueOf = (node, name) => /** @type {unknown} */ (governing(node, name).widget?.value);
 
+/** Whether a node's prompt is known to be empty, before any run. @param {Comfy.Node} node */
+export function hasEmptyPrompt(node) {
+  const prompt = valueOf(node, "prompt");
+  return typeof prompt === "string" && !prompt.trim();
+}
+
 /** @param {Comfy.Node} node @param {string} name @param {unknown} value Sets a widget as a person would. */
 export function setWidget(node, name, value) {
   const { widget } = governing(node, name);

@@ -4,6 +4,7 @@ import { api } from "/scripts/api.js";
 import { el } from "./dom.mjs";
 import { showConversationPicture } from "./conversation_picture.mjs";
 import { addFooter } from "./node_footer.mjs";
+import { refuseEmptyPrompts } from "./empty_prompt.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { isConfig, isImageNode, isOurs, onWidgetChange } from "./graph.mjs";
 import { keepModelFamily, rememberProvider } from "./widget_options.mjs";
@@ -22,6 +23,7 @@ import { followReconnects } from "./reconnect.mjs";
 import { recoverAll, refreshResults, resultsTab } from "./results.mjs";
 import { findNewerInputs, findNewerInputsOfPrompt } from "./newer_version.mjs";
 import { addPreviewsBeforeRuns } from "./output_nodes.mjs";
+import { beforeRuns } from "./queue_mode.mjs";
 import { askBeforeRuns } from "./run_check.mjs";
 import { refusalHandlers } from "./server.mjs";
 import { showIdConflicts } from "./id_conflicts.mjs";
@@ -119,6 +121,7 @@ app.registerExtension({
     followDraftSetting();
     addPreviewsBeforeRuns();
     askBeforeRuns(); // around it: where the answer is no, nothing is added
+    beforeRuns(refuseEmptyPrompts);
     followLanguage((text) => toast("info", "Nano Banana", text));
     checkLoadedPrompts();
     providerStore.onChange(scheduleEstimates);

@@ -1,6 +1,6 @@
 /** What a node says below its widgets before a run, and what remains of it beside the outcome of the last run. */
 import { button } from "./dom.mjs";
-import { chosenProvider, configOf, isConfig, setWidget, valueOf } from "./graph.mjs";
+import { chosenProvider, configOf, hasEmptyPrompt, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
@@ -43,6 +43,7 @@ export function notesFor(node, known) {
 /** Whether what a failure says is no longer so: the key is another one, or another provider is asked. @param {Comfy.Node} node @param {Note} note @param {Estimate | null} estimate */
 function isOver(node, note, estimate) {
   if (note.tone !== "bad" || note.money) return false;
+  if (note.kind === "prompt") return !hasEmptyPrompt(node);
   if (note.kind === "config" && !isConfig(node)) return Boolean(estimate && !estimate.problem);
   if (note.kind === "config") return providerStore.usableNamed(String(valueOf(node, "provider")), String(valueOf(node, "profile")));
   const asked = note.asked ? providerStore.provider(note.asked) : undefined;

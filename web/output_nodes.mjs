@@ -4,7 +4,7 @@
  */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { asOneUndoStep, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
+import { asOneUndoStep, hasEmptyPrompt, isActive, isImageNode, isMuted, linkOf, openGraph } from "./graph.mjs";
 import { beforeRuns, queueMode } from "./queue_mode.mjs";
 import { toast } from "./toast.mjs";
 import { t } from "./i18n.mjs";
@@ -27,11 +27,17 @@ export function addPreviewsBeforeRuns() {
 }
 
 /**
- * The nodes that get a Preview Image before a run. None where the queue runs by itself: nobody would have asked for what is paid;
- * and none where the host refuses the run all the same.
+ * The nodes that get a Preview Image before a run: not those that can make no picture, because their prompt is empty.
+ * @param {unknown[] | undefined} targets See `looseNodes`. @returns {Node[]}
+ */
+export const nodesForPreviews = (targets) => looseNodes(targets).filter((node) => !hasEmptyPrompt(node));
+
+/**
+ * The nodes that run only if a Preview Image is added. None where the queue runs by itself: nobody would have asked for what is
+ * paid; and none where the host refuses the run all the same.
  * @param {unknown[] | undefined} targets Ids of the nodes that are asked for; undefined: all. @returns {Node[]}
  */
-export function nodesForPreviews(targets) {
+export function looseNodes(targets) {
   const graph = app.rootGraph ?? app.graph;
   if (targets?.length || queueMode() !== "disabled" || hasOutputNode(graph, MAX_DEPTH)) return [];
   return hasMissingNode(graph, MAX_DEPTH) ? [] : nodesWithoutLinks();

@@ -20,3 +20,16 @@ export function beforeRuns(mayRun) {
   };
   app.queuePrompt = /** @type {any} */ (run);
 }
+
+/** Changes the graph without a run for that: in the mode "change" the page queues after each change by itself. @param {() => void} change */
+export function withoutAutoQueue(change) {
+  const settings = queueSettings();
+  if (queueMode() !== "change") return change();
+  const { mode } = settings;
+  settings.mode = "disabled";
+  try {
+    change();
+  } finally {
+    settings.mode = mode;
+  }
+}

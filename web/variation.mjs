@@ -1,10 +1,13 @@
 /** A new variation of a node's pictures. */
 import { app } from "/scripts/app.js";
 import { confirmDialog } from "./dialog.mjs";
-import { asOneUndoStep, governing, promptFor, setWidget } from "./graph.mjs";
+import { showEmptyPrompt } from "./empty_prompt.mjs";
+import { asOneUndoStep, governing, hasEmptyPrompt, promptFor, setWidget } from "./graph.mjs";
 import { missingPictures } from "./missing_pictures.mjs";
 import { showRunNotes } from "./node_footer.mjs";
 import { addPreview, needsPreview } from "./output_nodes.mjs";
+import { queueMode, withoutAutoQueue } from "./queue_mode.mjs";
+import { partOnCanvas, queuePart } from "./workflow_part.mjs";
 import { money, t } from "./i18n.mjs";
 
 /**
@@ -17,14 +20,24 @@ export async function queueNewVariation(node) {
     showRunNotes(node, [{ text: t("variation.linked"), tone: "warn" }]);
     return;
   }
+  if (hasEmptyPrompt(node)) {
+    showEmptyPrompt(node);
+    return;
+  }
   const isLoose = needsPreview(node);
   if (isLoose && !(await agreesToSources(node))) return;
   const [random] = crypto.getRandomValues(new Uint32Array(1));
-  asOneUndoStep(() => {
-    if (isLoose) addPreview(node);
-    setWidget(node, "seed", Number(random) >>> 1);
-  });
-  await app.queuePrompt(0, 1);
+  // A Preview Image that stays would make a queue that runs by itself pay at each later change.
+  const isAlone = isLoose && queueMode() !== "disabled";
+  withoutAutoQueue(() =>
+    asOneUndoStep(() => {
+      if (isLoose && !isAlone) addPreview(node);
+      setWidget(node, "seed", Number(random) >>> 1);
+    }),
+  );
+  const part = isAlone ? await partOnCanvas(node) : null;
+  if (part) await queuePart(part);
+  else await app.queuePrompt(0, 1);
 }
 
 /** Asks where pictures that a node is fed with are paid, too: the price on the node is its own. @param {Comfy.Node} node */

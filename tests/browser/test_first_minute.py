@@ -64,6 +64,7 @@ NOBODY_ASKED = """async () => {
     return sent.length;
 }"""
 """The queue runs by itself once; the host gets nothing."""
+HAS_WORKFLOW = "() => window.app.extensionManager.workflow.activeWorkflow?.changeTracker"
 KINDS = "() => window.app.graph.nodes.map((node) => node.type).sort().join()"
 COUNT_CLICKS = """() => {
     window.clicks = 0;
@@ -126,7 +127,7 @@ def test_the_first_offline_picture_takes_three_clicks(canvas: Callable[..., Any]
 def test_pictures_that_go_nowhere_get_a_preview(canvas: Callable[..., Any], keyless: Host, vue: bool) -> None:
     """By Run and by New variation, beside the node; Undo takes it away. What feeds the node is to its left."""
     page = canvas(vue=vue, on=keyless)
-    page.page.wait_for_function("() => window.app.extensionManager.workflow.activeWorkflow?.changeTracker")
+    page.page.wait_for_function(HAS_WORKFLOW)
     page.page.evaluate(LONE, f"A bittern, {page.look}")
     page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
     expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
@@ -148,6 +149,70 @@ def test_pictures_that_go_nowhere_get_a_preview(canvas: Callable[..., Any], keyl
     assert page.page.evaluate(NOBODY_ASKED) >= 1
     assert page.page.evaluate(KINDS) == "NanoBananaGenerate,ProviderConfig", "it would pay at each edit"
     assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_an_empty_prompt_is_refused_before_anything_is_added(
+    canvas: Callable[..., Any], keyless: Host, vue: bool
+) -> None:
+    """By Run and by New variation: nothing is queued, the seed stays, and what is said goes once there is a prompt."""
+    page = canvas(vue=vue, on=keyless)
+    page.page.wait_for_function(HAS_WORKFLOW)
+    page.page.evaluate(LONE, " ")
+    page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
+    expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
+    prompts = sent_prompts(page)
+    seed = page.widget("NanoBananaGenerate", "seed")["value"]
+    failed = page.page.locator('.nb-note[data-tone="bad"]')
+    variation = page.page.get_by_role("button", name="New variation")
+    for press in (lambda: page.page.evaluate("() => window.app.queuePrompt(0)"), variation.click):
+        press()
+        expect(failed.locator(".nb-note-title")).to_have_text("The prompt is empty.")
+        expect(variation).not_to_have_attribute("aria-busy", "true")
+        page.shoot("empty-prompt")
+        page.choose("NanoBananaGenerate", "prompt", f"A rail, {page.look}")
+        expect(failed).to_have_count(0)
+        page.choose("NanoBananaGenerate", "prompt", "")
+    assert page.widget("NanoBananaGenerate", "seed")["value"] == seed
+    assert page.page.evaluate(KINDS) == "NanoBananaGenerate,ProviderConfig"
+    assert prompts == [] and page.complaints == []
+
+
+def sent_prompts(page: Any) -> list[Any]:
+    """What the page sends to be run from now on."""
+    sent: list[Any] = []
+    page.page.on(
+        "request",
+        lambda request: sent.append(request) if request.url.endswith("/prompt") and request.method == "POST" else None,
+    )
+    return sent
+
+
+@pytest.mark.parametrize("loose", [False, True], ids=["saved", "loose"])
+def test_a_variation_in_a_queue_on_change_runs_once(canvas: Callable[..., Any], keyless: Host, loose: bool) -> None:
+    """The new seed is a change as well. Nothing is added for pictures that go nowhere: each later change would pay for them."""
+    page = canvas(on=keyless)
+    prompt = f"A crake, {'loose' if loose else 'saved'}"
+    page.page.wait_for_function(HAS_WORKFLOW)
+    page.page.evaluate(LONE if loose else NEW, prompt)
+    page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
+    expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
+    kinds = page.page.evaluate(KINDS)
+    page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
+    page.page.evaluate(MODE, "change")
+    prompts = sent_prompts(page)
+    entry = page.queue(press=page.page.get_by_role("button", name="New variation").click)
+    assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
+    expect(page.page.get_by_text("Nothing was spent")).to_be_visible()
+    page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
+    page.page.evaluate(MODE, "disabled")
+    page.queue()  # what the page had still to queue is queued before this
+    assert len(prompts) == 2 and page.complaints == []
+    assert page.page.evaluate(KINDS) == (",".join(sorted([*kinds.split(","), "PreviewImage"])) if loose else kinds)
+
+
+MODE = "(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"
+"""How the queue of the page runs."""
 
 
 @BOTH_RENDERERS
