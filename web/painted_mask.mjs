@@ -5,7 +5,7 @@
  */
 import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
-import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, seedControl, setWidget, slotOf, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
+import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, ourNodes, seedControl, setWidget, slotOf, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
 import { addPreview } from "./output_nodes.mjs";
 import { lastPictures, seedOf, showPictures } from "./result_previews.mjs";
@@ -24,28 +24,46 @@ const MASK = 1;
 /** A mask whose aspect ratio differs more from that of the picture is refused in the run. */
 const MOST_OFF = 0.01;
 
+/** @typedef {{ workflow: unknown, graph: string, id: string }} Place Of a node, also after an undo has made it anew. */
 /**
- * The pictures that each painted file was painted on, by its name. An undo makes new nodes and keeps what the host shows on
- * them: a file that is here is not new. @type {Map<string, File[] | undefined>}
+ * What each painted file was painted on, by its name; no place where that is not open any more. An undo makes new nodes and keeps
+ * what the host shows on them: a file that is here is not new. @type {Map<string, { place: Place | null, own: File[] | undefined }>}
  */
-const paintedOn = new Map();
+const paintings = new Map();
+
+/**
+ * Where a node is; null where it is in nothing that is open: while a person paints, another workflow may be opened.
+ * @param {Node} node @returns {Place | null}
+ */
+function placeOf(node) {
+  if (!ourNodes().some((each) => each.node === node)) return null;
+  const graph = node.graph === (app.rootGraph ?? app.graph) ? "" : String(node.graph.id);
+  return { workflow: app.extensionManager.workflow?.activeWorkflow, graph, id: String(node.id) };
+}
+
+/** @param {Place | null} one @param {Place | null} other */
+const isSamePlace = (one, other) => one?.workflow === other?.workflow && one?.graph === other?.graph && one?.id === other?.id;
 
 /** Looks at the pictures that the host gives a node. @param {Comfy.Node} node That was just made. */
 export function followPaintedMasks(node) {
   if (!isImageNode(node)) return;
-  /** @type {File[] | undefined} */
+  /** What the classic canvas draws. @type {File[] | undefined} */
   let images;
+  /** The pictures that the node has made, as long as something painted is not one of them. @type {File[] | undefined} */
+  let own;
   const painted = (/** @type {File} */ file, /** @type {File[] | undefined} */ given) => {
-    const isNew = !paintedOn.has(file.filename);
-    if (isNew) paintedOn.set(file.filename, lastPictures(node) ?? images);
-    const own = paintedOn.get(file.filename);
+    const known = paintings.get(file.filename);
+    const place = placeOf(node);
+    const isElsewhere = known && !isSamePlace(known.place, place);
+    own = lastPictures(node) ?? own ?? (isElsewhere ? [] : known?.own);
     images = own ? undefined : given; // without any, the classic canvas loads the node's own picture again
     if (own) showPictures(node, own);
-    if (!isNew) return;
+    if (known) return;
+    paintings.set(file.filename, { place, own });
     // The host has more to do with the node in the same turn.
     queueMicrotask(() => {
-      if (own) showPictures(node, own);
-      if (node.graph) connectMask(node, file, own);
+      if (own && place) showPictures(node, own);
+      connectMask(node, file, own);
     });
   };
   Object.defineProperty(node, "images", {
@@ -55,13 +73,17 @@ export function followPaintedMasks(node) {
     set: (/** @type {File[] | undefined} */ given) => {
       const file = given?.[0];
       if (file?.type === "input" && PAINTED.test(String(file.filename))) painted(file, given);
-      else images = given;
+      else own = images = given;
     },
   });
 }
 
 /** @param {Node} node @param {File} file @param {File[] | undefined} own The pictures of the node that it was painted on. */
 function connectMask(node, file, own) {
+  if (!placeOf(node)) {
+    toast("warn", t("painted.not_connected"), t("painted.not_open", { node: String(node.title) }));
+    return;
+  }
   if (node.comfyClass === EDIT && hasOtherRatio(node, own)) {
     toast("warn", t("painted.not_connected"), t("painted.other_ratio", { node: String(node.title) }));
     return;

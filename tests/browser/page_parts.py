@@ -17,6 +17,11 @@ CANARY = "sim-canary-93e1f0c2d7"
 LOST = "[[sim: drop=headers times=1]]"
 """In a prompt: the first answer never comes, and whether it was charged is not known."""
 BOTH_RENDERERS = pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes2"])
+OPEN_SUBGRAPH = """() => {
+    const holder = window.app.rootGraph.nodes.find((node) => node.subgraph);
+    window.app.canvas.openSubgraph(holder.subgraph, holder);
+}"""
+CAPTURE = "() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()"
 COLOURS = r"""
     const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     const read = (colour) => {
@@ -98,6 +103,13 @@ def prompted(workflow: dict[str, Any], prompt: str, **values: Any) -> dict[str, 
 
 def price(page: Any) -> Any:
     return page.page.locator(".nb-price").first
+
+
+def run(page: Any, script: str, argument: Any = None) -> Any:
+    found = page.page.evaluate(script, argument)
+    page.settle()
+    page.settle()
+    return found
 
 
 def provider_card(page: Any, name: str) -> Any:

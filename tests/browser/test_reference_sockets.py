@@ -8,15 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pack.tests.browser.page_parts import BOTH_RENDERERS, prompted, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, CAPTURE, OPEN_SUBGRAPH, run
 from playwright.sync_api import expect
 
-HAS_PICTURE = """(kind) => {
-    const node = window.app.graph.nodes.find((each) => each.type === kind);
-    const drawn = [...(node.imgs ?? []), ...document.querySelectorAll(`.lg-node[data-node-id="${node.id}"] img`)];
-    return drawn.length > 0 && drawn.every((image) => image.naturalWidth > 64 && !image.src.includes('clipspace'));
-}"""
-"""Whether a node shows its own picture, and not what was painted on it."""
 BUILD = """async (count) => {
     const empty = { last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4 };
     await window.app.loadGraphData(empty);
@@ -72,10 +66,6 @@ MODE = """([title, mode]) => {
     window.app.canvas.graph.nodes.find((node) => node.title === title).mode = mode;
     window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
-OPEN_SUBGRAPH = """() => {
-    const holder = window.app.rootGraph.nodes.find((node) => node.subgraph);
-    window.app.canvas.openSubgraph(holder.subgraph, holder);
-}"""
 CLOSER = """() => {
     const { canvas } = window.app;
     const edit = canvas.graph.nodes.findLast((node) => node.type === 'NanoBananaEdit');
@@ -84,7 +74,6 @@ CLOSER = """() => {
     canvas.setDirty(true, true);
 }"""
 """Looks at the last edit."""
-CAPTURE = "() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()"
 SOCKETS = """() => window.app.canvas.graph.nodes.find((n) => n.type === 'NanoBananaEdit').inputs.map((i) => i.name)"""
 LABELS = """() => window.app.canvas.graph.nodes.filter((n) => n.type === 'NanoBananaEdit').map(
     (node) => node.inputs.filter((i) => i.name.startsWith('images.')).map((i) => i.label || i.localized_name))"""
@@ -109,13 +98,6 @@ def built(count: int) -> dict[str, str]:
     """The links that BUILD makes."""
     references = {f"images.image_{i}": f"Load {i}:0" for i in range(1, count + 1)}
     return references | {"mask": f"Load {count}:1", "provider": "Config:0", "prompt": "Words:0"}
-
-
-def run(page: Any, script: str, argument: Any = None) -> Any:
-    found = page.page.evaluate(script, argument)
-    page.settle()
-    page.settle()
-    return found
 
 
 def closer(page: Any) -> None:
@@ -414,119 +396,4 @@ def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool,
     expect(page.page.get_by_text("由本扩展的更新版本保存")).to_contain_text(NEXT)
     closer(page)
     page.shoot("sockets-words")
-    assert page.complaints == []
-
-
-def paint_a_mask(page: Any, kind: str) -> None:
-    """On the picture of a node, in the host's editor for masks: one stroke, then Save."""
-    page.page.evaluate(
-        "(kind) => window.app.canvas.selectNode(window.app.graph.nodes.find((node) => node.type === kind))", kind
-    )
-    page.command("Comfy.MaskEditor.OpenMaskEditor")
-    zone = page.page.get_by_test_id("pointer-zone")
-    zone.wait_for()
-    box = zone.bounding_box()
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.page.mouse.move(*middle)
-    page.page.mouse.down()
-    page.page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
-    page.page.mouse.up()
-    page.shoot("mask-editor")
-    page.page.locator(".mask-editor-dialog button").filter(has_text="Save").click()
-    expect(zone).to_have_count(0)
-
-
-def upload_painted(page: Any) -> str:
-    """Uploads a file as the MaskEditor does; returns its name."""
-    requests = page.page.request
-    picture = requests.get(f"{page.host.url}/view?filename=example.png&type=input").body()
-    file = {"name": "clipspace-painted-masked-1.png", "mimeType": "image/png", "buffer": picture}
-    uploaded = requests.post(f"{page.host.url}/upload/image", multipart={"image": file, "subfolder": "clipspace"})
-    return str(uploaded.json()["name"])
-
-
-HAND_PAINTED = """([kind, filename]) => {
-    const node = window.app.canvas.graph.nodes.findLast((each) => each.type === kind);
-    node.images = [{ filename, subfolder: 'clipspace', type: 'input' }];
-    node.graph.change();
-}"""
-"""What the MaskEditor does with a node at its end, without a person's strokes."""
-SHOWN_BEHIND_EDIT = """() => {
-    const { graph } = window.app;
-    const edit = graph.nodes.find((node) => node.type === 'NanoBananaEdit');
-    return edit.outputs[0].links.some((id) => graph.getNodeById(graph.links.get(id).target_id).type === 'PreviewImage');
-}"""
-SEED = """(chosen) => {
-    const generate = window.app.graph.nodes.find((node) => node.type === 'NanoBananaGenerate');
-    const seed = generate.widgets.find((widget) => widget.name === 'seed');
-    seed.linkedWidgets[0].value = chosen ?? seed.linkedWidgets[0].value;
-    return [seed.value, seed.linkedWidgets[0].value];
-}"""
-"""Seed of the Generate, and what changes it after a run."""
-EDITS = "() => window.app.canvas.graph.nodes.filter((node) => node.type === 'NanoBananaEdit').length"
-
-
-@BOTH_RENDERERS
-def test_an_edit_of_what_was_painted_has_the_provider_of_its_subgraph(pages: Callable[[bool], Any], vue: bool) -> None:
-    page = pages(vue)
-    page.load(text_to_image("offline"))
-    page.page.evaluate(
-        """() => {
-        const { canvas } = window.app;
-        canvas.deselectAll();
-        canvas.selectItems(canvas.graph.nodes.filter((node) => node.type === 'NanoBananaGenerate'));
-    }"""
-    )
-    page.command("Comfy.Graph.ConvertToSubgraph")
-    run(page, OPEN_SUBGRAPH)
-    run(page, HAND_PAINTED, ["NanoBananaGenerate", upload_painted(page)])
-    page.page.wait_for_function(f"() => ({EDITS})() === 1")
-    prompt = page.prompt()
-    providers = [node["inputs"].get("provider") for node in prompt.values() if "NanoBanana" in node["class_type"]]
-    (edit,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "NanoBananaEdit")
-    assert [prompt[each[0]]["class_type"] for each in providers] == ["ProviderConfig"] * 2
-    assert prompt[edit["mask"][0]]["class_type"] == "LoadImage"
-    assert page.complaints == []
-
-
-@BOTH_RENDERERS
-def test_what_is_painted_on_a_picture_becomes_a_mask(canvas: Callable[..., Any], vue: bool) -> None:
-    """On Generate it is the mask of a new edit of its picture; on that edit it takes the place of the one before."""
-    page = canvas(vue=vue)
-    page.load(prompted(text_to_image("offline"), f"A mask painted here, {page.look}"))
-    page.choose("NanoBananaGenerate", "seed", 5)
-    run(page, SEED, "increment")
-    page.queue()
-    page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaGenerate")
-    run(page, CAPTURE)
-    paint_a_mask(page, "NanoBananaGenerate")
-    page.page.wait_for_function(f"() => ({EDITS})() === 1")
-    assert run(page, SEED) == [5, "fixed"]
-    assert run(page, SHOWN_BEHIND_EDIT)
-    page.choose("NanoBananaEdit", "prompt", f"Only where it was painted, {page.look}")
-    page.shoot("painted-mask-new-edit")
-    files = []
-    for press in (page.page.get_by_role("button", name="New variation").last.click, None):
-        entry = page.queue(press=press)
-        assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
-        nodes = entry["prompt"][2]
-        (edit,) = [node["inputs"] for node in nodes.values() if node["class_type"] == "NanoBananaEdit"]
-        sources = {name: nodes[edit[name][0]] for name in ("images.image_1", "mask", "provider")}
-        assert [source["class_type"] for source in sources.values()] == [
-            "NanoBananaGenerate",
-            "LoadImage",
-            "ProviderConfig",
-        ]
-        files.append(sources["mask"]["inputs"]["image"])
-        if press:
-            page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaEdit")
-            page.shoot("painted-mask")
-            paint_a_mask(page, "NanoBananaEdit")
-            page.page.wait_for_function(
-                "(before) => window.app.graph.nodes.find((n) => n.type === 'LoadImage').widgets[0].value !== before",
-                arg=files[0],
-            )
-    assert len(set(files)) == 2
-    assert page.page.evaluate(HAS_PICTURE, "NanoBananaEdit")
-    assert entry["prompt"][2][edit["images.image_1"][0]]["inputs"]["seed"] == 5
     assert page.complaints == []
