@@ -23,6 +23,7 @@ from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
 from .parsing.error_parsing import error_in, unreadable
 from .parsing.reading import read_json
+from .parsing.result_images import image_of
 
 
 class Kie(PollingDialect):
@@ -88,7 +89,11 @@ class Kie(PollingDialect):
                     result = read_json(result.read())
                 seen["result"] = result
             except ValueError:
-                return Failed(unreadable(reply), state["task"])
+                if image_of(result) is None:
+                    return Failed(unreadable(reply), state["task"])
+                seen["result"] = result
+        elif status_of(data) in SUCCEEDED:
+            seen["result"] = {name: item for name, item in data.items() if name not in ("param", "resultJson")}
         step = follow_task(job, reply, seen, state["task"], self.poll, polled=state)
         credits = data.get("creditsConsumed")
         if isinstance(step, Failed) and isinstance(credits, (int, float)) and not isinstance(credits, bool):
@@ -104,6 +109,9 @@ def _upload_form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
 def _failed(failure: ProviderFailure, reply: Reply, state: State) -> Failed:
     task = state.get("task", "")
     # Its page on task details has 404 for an unknown task; "recordInfo is null" with 422 is what it was seen to answer.
+    if task and failure.status == 501:
+        # "Generation failed" in its list of response codes: the end of the task, and no fault of a server that passes.
+        return Failed(replace(failure, kind="task", status=None, final=True), task)
     if task and (failure.status == 404 or "recordinfo is null" in failure.message.lower()):
         return Failed(unknown_task(replace(reply, status=404), task), task)
     return Failed(failure, task)

@@ -94,6 +94,8 @@ class WaveSpeed(PollingDialect):
         task, data = state.get("task", ""), _unwrapped(value)
         accepted = task or task_id_of({"id": data.get("id")})
         seen = {name: data[name] for name in _SEEN if data.get(name)}
+        if task and "outputs" not in seen and data.get("output"):
+            seen["outputs"] = data["output"]
         if not accepted and not seen:
             return Failed(error_in(reply, value) or unreadable(reply))
         if accepted and status_of(data) == "deleted":

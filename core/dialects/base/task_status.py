@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 TaskState = Literal["failed", "succeeded", "running", ""]
 
@@ -47,13 +47,18 @@ RUNNING = frozenset(
 
 _FAILED_STEMS = re.compile(
     r"fail|error|cancel|abort|reject|expir|time[sd]?_?out|moderated|nsfw|blocked|denied|interrupt|terminated|violat|refus"
-    r"|killed|invalid|unable"
+    r"|killed|invalid|unable|失败|失敗|取消|超时|超時|拒绝|异常|错误|违规"
 )
-_SUCCEEDED_STEMS = re.compile(r"^(ready|ok|finish|ended|generated|resolved)$|succe(ss|ed)|complete|finished")
+_SUCCEEDED_STEMS = re.compile(
+    r"^(ready|ok|finish|ended|generated|resolved)$|succe(ss|ed)|complete|finished|^已?完成$|成功"
+)
 _RUNNING_STEMS = re.compile(
     r"ing$|progress|queue|sched|accept|throttl|retry|^(in|not|un)_|^(new|init|active|started?|open)$"
 )
 """Parts of status words that aren't listed above, such as BFL's "Content Moderated" and "Ready"."""
+_TASK_ID = re.compile(r"task(id|uuid)s?")
+_SOME_ID = re.compile(r"(task|job|prediction|generation|process|run|order|work)(id|uuid)s?")
+"""Names of ids without capitals and marks: `taskID`, `task-id`, `prediction_id`, `task_ids`."""
 _STATUS_NAMES = ("status_code", "state", "status", "task_status")
 
 MOST_ID = 1000
@@ -73,6 +78,7 @@ def status_of(value: dict[str, Any]) -> str:
 def _layers(value: dict[str, Any]) -> list[dict[str, Any]]:
     """Where a reply may say something about its task: itself, and what it is wrapped in."""
     data = value.get("data")
+    data = data[0] if isinstance(data, list) and len(data) == 1 else data
     inner = data.get("task") if isinstance(data, dict) else None
     layers = (value, data, value.get("task"), inner, value.get("output"))
     return [layer for layer in layers if isinstance(layer, dict)]
@@ -103,11 +109,21 @@ def task_id_of(value: dict[str, Any], *, asked_for_task: bool = True) -> str:
     for layer in _layers(value):
         for name in names:
             found = layer.get(name)
-            if isinstance(found, (str, int)) and not isinstance(found, bool) and _is_usable(str(found)):
+            if _is_id(found):
                 return str(found).strip()
+    for layer in _layers(value):
+        for name, item in layer.items():
+            plain = re.sub(r"[^a-z]", "", name[:40].lower())
+            item = item[0] if isinstance(item, list) and len(item) == 1 else item
+            if (_SOME_ID if known else _TASK_ID).fullmatch(plain) and _is_id(item):
+                return str(item).strip()
     if known and isinstance(data, str) and 8 <= len(data) <= 80 and " " not in data:
         return data
     return ""
+
+
+def _is_id(found: Any) -> TypeGuard[str | int]:
+    return isinstance(found, (str, int)) and not isinstance(found, bool) and _is_usable(str(found))
 
 
 def _is_usable(task: str) -> bool:

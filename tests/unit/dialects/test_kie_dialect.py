@@ -10,6 +10,7 @@ import pytest
 from dialect_driver import BASE, job, play, reply, request, sent_json
 from pack.core.dialects.base.step import ImageRef, Reply, Send
 from pack.core.execution.charge import charged_by, disposition_of
+from pack.core.execution.retry_policy import GiveUp, after_failure
 from pack.core.providers import BUILT_IN
 
 SPEC = BUILT_IN["kie"]
@@ -213,6 +214,24 @@ def test_a_success_without_pictures_is_empty(made: str | None) -> None:
     """Not polled for ever."""
     ended = play(job(SPEC, request()), reply(value=CREATED), record("success", resultJson=made)).failed
     assert ended.failure.kind == "empty" and ended.task == "task_12"
+
+
+@pytest.mark.parametrize(
+    "made", [{"resultJson": URL}, {"response": {"resultImageUrl": URL}}, {"resultJson": "", "output": {"url": URL}}]
+)
+def test_a_picture_beside_the_known_field_is_found(made: dict[str, Any]) -> None:
+    """What was sent, which the record repeats, is none."""
+    played = play(job(SPEC, request()), reply(value=CREATED), record("success", **made))
+    assert played.done.images == (ImageRef(url=URL),)
+
+
+def test_a_task_whose_generation_failed_is_over() -> None:
+    """Code 501 about a task says how it ended; it is not asked for until the time is up."""
+    said = reply(value={"code": 501, "msg": "generate failed", "data": None})
+    ended = play(job(SPEC, request()), reply(value=CREATED), said).failed
+    assert (ended.failure.kind, ended.failure.final) == ("task", True) and "generate failed" in ended.failure.message
+    decision = after_failure(SPEC, ended.failure, {}, paid=False, attempt=1, now=0.0, jitter=0.0)
+    assert isinstance(decision, GiveUp)
 
 
 def test_an_unknown_state_is_still_running() -> None:

@@ -162,7 +162,8 @@ def test_status_words_mean_one_thing_each() -> None:
         ({"status_code": "queued", "status": 3}, "queued"),
         ({"state": " fail "}, "fail"),
         ({"status": 200}, ""),
-        ({"data": [{"status": "done"}]}, ""),
+        ({"data": [{"status": "done"}]}, "done"),
+        ({"data": [{"status": "done"}, {"status": "queued"}]}, ""),
     ],
 )
 def test_the_status_word_is_found(value: dict[str, Any], word: str) -> None:
@@ -180,7 +181,8 @@ def test_the_status_word_is_found(value: dict[str, Any], word: str) -> None:
         ({"data": "hello world"}, ""),
         ({"id": True}, ""),
         ({"task_id": " "}, ""),
-        ({"data": [{"task_id": "a"}]}, ""),
+        ({"data": [{"task_id": "a"}]}, "a"),
+        ({"data": [{"task_id": "a"}, {"task_id": "b"}]}, ""),
     ],
 )
 def test_the_task_id_is_found(value: dict[str, Any], task: str) -> None:

@@ -42,6 +42,12 @@ def test_the_model_is_the_path(model: str, path: str) -> None:
     assert sent.url.endswith(path) and sent.paid and sent_json(sent) == {"prompt": "a fox in snow"}
 
 
+def test_a_single_output_is_found() -> None:
+    """One under the name that other APIs have for it, beside an empty list."""
+    ended = prediction("completed", output=URL)
+    assert play(job(SPEC, request()), prediction("created"), ended).done.images == (ImageRef(url=URL),)
+
+
 def test_a_prediction_is_followed_to_its_outputs() -> None:
     """Resolutions in lower case; what it repeats of the request is no result."""
     asked = request(aspect_ratio="1:8", resolution="4K", output_format="png", web_search=True)
