@@ -67,6 +67,24 @@ class BucketServer:
 
         obstore.put(self._store(prefix), key, data)
 
+    def put_raw(self, prefix: str, key: str) -> None:
+        """Puts an object with any key, also one that obstore would not write."""
+        self._raw().put_object(Bucket=BUCKET, Key=f"{prefix}/{key}", Body=b"odd")
+
+    def delete_raw(self, prefix: str, key: str) -> None:
+        self._raw().delete_object(Bucket=BUCKET, Key=f"{prefix}/{key}")
+
+    def _raw(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=KEY,
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+        )
+
     def delete(self, prefix: str, key: str) -> None:
         import obstore
 

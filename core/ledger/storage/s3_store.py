@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -42,6 +42,8 @@ https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html"""
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 """What a file of ours may be called. Others may be able to write objects, and a cache makes a path of each name: on Windows
 with a backslash, too."""
+_FIRST = "0"
+"""No name of ours comes before it; what others may have put into a folder with an empty name does."""
 _STATUS = re.compile(r"status code: (\d{3})")
 _NO_CREDENTIALS = ("169.254.169.254", "MissingAccessKeyId", "MissingSecretAccessKey", "Missing SecretAccessKey")
 """Where there are none, obstore asks the machine that a cloud's worker gets them from."""
@@ -110,21 +112,23 @@ class S3Store(ObjectStore):
         def ask(obstore: Any, quick: Any, long: Any) -> dict[str, int]:
             listed: dict[str, int] = {}
             # A prefix ends at a slash, so the names are passed over until the first that may begin so.
-            for chunk in obstore.list(quick, folder, offset=start if beginning else None, chunk_size=1000):
-                for each in chunk:
-                    if not each["path"].startswith(start):
-                        if each["path"] > start:
-                            return listed
-                        continue
-                    if _NAME.fullmatch(each["path"][len(folder) + 1 :]):
-                        listed[each["path"]] = int(each["size"])
+            for each in _listed(obstore, quick, folder, start if beginning else f"{folder}/{_FIRST}"):
+                if not each["path"].startswith(start):
+                    if each["path"] > start:
+                        return listed
+                    continue
+                if _NAME.fullmatch(each["path"][len(folder) + 1 :]):
+                    listed[each["path"]] = int(each["size"])
             return listed
 
         return self._ask(ask)
 
     def folders(self) -> list[str]:
         def ask(obstore: Any, quick: Any, long: Any) -> list[str]:
-            return sorted(str(each).strip("/") for each in obstore.list_with_delimiter(quick)["common_prefixes"])
+            try:
+                return sorted(str(each).strip("/") for each in obstore.list_with_delimiter(quick)["common_prefixes"])
+            except obstore.exceptions.InvalidPathError:
+                return _possible_folders()
 
         return self._ask(ask)
 
@@ -220,6 +224,24 @@ class S3Store(ObjectStore):
             money=msg("s3_store.under_way_is_kept"),
             cure=msg("s3_store.nothing_sent_until_back"),
         )
+
+
+def _listed(obstore: Any, client: Any, folder: str, after: str) -> Iterator[Any]:
+    """The objects in a folder whose keys come after `after`.
+
+    One key with an empty part, or with a part that is no name, makes obstore give up the page that it is on. The second
+    list has none of those that are deeper. https://docs.rs/object_store/latest/object_store/path/struct.Path.html
+    """
+    try:
+        for chunk in obstore.list(client, folder, offset=after, chunk_size=1000):
+            yield from chunk
+    except obstore.exceptions.InvalidPathError:
+        yield from (each for each in obstore.list_with_delimiter(client, folder)["objects"] if each["path"] > after)
+
+
+def _possible_folders() -> list[str]:
+    """The folders that pictures may be in, where another one has no name."""
+    return [f"{number:02x}" for number in range(256)]
 
 
 def _in_parallel(requests: Sequence[Callable[[], _T]]) -> list[_T | BaseException]:

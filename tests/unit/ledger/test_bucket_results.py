@@ -642,6 +642,42 @@ def test_what_is_no_name_of_a_file_of_ours_is_passed_over(farm: Farm) -> None:
     assert key in listed and sorted(each.rpartition(".")[2] for each in listed) == ["json", "png"]
 
 
+def test_objects_of_others_with_odd_keys_stop_no_list(farm: Farm) -> None:
+    """An empty part, or one that is no name, at the top, beside the pictures and below them."""
+    journal = farm.machine("a")
+    uids = {store(journal, f"v1:{number}", png(number)) for number in range(3)}
+    journal.close()
+    folder = key_of(name_of(png(1))).partition("/")[0]
+    lose_journal(farm.home / "shared")
+    for odd in (f"{folder}//x", f"{folder}/12//x", f"{folder}/..", f"{folder}/", "//x", "x//y"):
+        farm.s3.put_raw(farm.prefix, odd)
+        try:
+            again = farm.machine(f"after {odd!r}".replace("/", "-"), f"home {odd!r}".replace("/", "-"))
+            assert {each.uid for each in History(again).pictures()} == uids, odd
+        finally:
+            farm.s3.delete_raw(farm.prefix, odd)
+
+
+def test_forgetting_by_the_command_leaves_nothing_in_the_bucket(farm: Farm) -> None:
+    """Neither drafts, nor further pictures of the answer, nor turns and what was sent along."""
+    journal = farm.machine("a", "home")
+    pay(journal)
+    digest, uid = "ab" * 32, journal.held(NAME).uid
+    record = TurnRecord("google", "m", "a fox", (RecordedReference(digest, 5, 4),), (), ("", ""))
+    journal.turns.keep_references(uid, [digest], [Encoded(png(2), "png", 5, 4)])
+    journal.turns.write(name_of(png(1)), uid, encoded(record))
+    journal.store_drafts(NAME, [png(3), png(4)])
+    journal.mark_stored(NAME, "", 0.1)
+    journal.close()
+    until(lambda: not outbox(journal), "it was never uploaded")
+    assert len(farm.files()) > 6
+    environ = {**os.environ, **farm.s3.environ(farm.prefix), "NANO_BANANA_HOME": str(farm.home / "home")}
+    command = [sys.executable, str(ROOT / "ledger.py"), "forget", "--id", uid[:12]]
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0 and "1 pictures were forgotten" in told.stdout, told
+    assert farm.files() == {}
+
+
 def test_a_fault_inside_obstore_is_told_as_one_of_the_bucket(tmp_path: Path) -> None:
     """It is no Exception, and would end the host's thread."""
     if why := missing():
