@@ -41,6 +41,19 @@ _CONNECT = {
     "tcp_user_timeout": 20_000,
 }
 """Parameters of libpq, unless the address has them: a server that no longer answers is noticed within half a minute."""
+_ENDED = msg("postgres_database.server_ended_connection")
+_STARTS_OR_STOPS = msg("postgres_database.server_starts_or_stops")
+_KNOWN = {"57P01": _ENDED, "57P02": _ENDED, "57P03": _STARTS_OR_STOPS}
+"""Reasons by SQLSTATE. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+_KNOWN_WORDS = {
+    "terminating connection": _ENDED,
+    "server closed the connection": _ENDED,
+    "database system is shutting down": _STARTS_OR_STOPS,
+    "database system is starting up": _STARTS_OR_STOPS,
+    "database system is in recovery mode": _STARTS_OR_STOPS,
+    "database system is not yet accepting": _STARTS_OR_STOPS,
+}
+"""The same by what libpq and the server say where the driver's error has no state, as that of a refused connection."""
 _IDLE_SECONDS = 120
 """A transaction whose process does nothing for so long, since it is suspended perhaps, is ended by the server."""
 _REFUSE_SECONDS = 0.5
@@ -160,6 +173,9 @@ class PostgresDatabase(Database):
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
         if isinstance(error, DBAPIError) and (state is None or state.startswith("57P")):
             self._failed_at, self._failure = time.monotonic(), reason
+        return self._away(reason)
+
+    def _away(self, reason: str) -> JournalAway:
         what = msg("postgres_database.journal_away", address=self.address.shown, error=reason)
         return JournalAway(
             what,
@@ -168,13 +184,17 @@ class PostgresDatabase(Database):
         )
 
     def _reason(self, error: BaseException) -> str:
-        """The first line of what the driver says, without secrets."""
+        """Why, in own words where it is known; else the first line of what the driver says, without secrets."""
+        known = _KNOWN.get(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+        known = known or next((reason for words, reason in _KNOWN_WORDS.items() if words in str(error)), None)
+        if known:
+            return known
         lines = str(getattr(error, "orig", None) or error).strip().splitlines()
         return self.address.without_secrets(lines[0] if lines else type(error).__name__)
 
     def _ensure_open(self) -> Engine:
         if time.monotonic() < self._failed_at + _REFUSE_SECONDS:
-            raise self.away(ConnectionError(self._failure))
+            raise self._away(self._failure)
         if self._engine is not None:
             return self._engine
         with self._opening:

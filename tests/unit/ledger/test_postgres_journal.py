@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -362,6 +363,42 @@ def test_connections_that_the_server_has_ended_are_replaced_before_they_are_used
         until(partial(has_exited, [Path(f"/proc/{pid}") for pid, _ in ended]))
         assert worker.look_up([name]) == {} and claim_one(worker, name) == "reserved"
     worker.close()
+
+
+def test_a_server_that_ends_a_connection_or_stops_is_told_in_our_words(
+    server: PostgresServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not in the server's, which may be of any language; nothing of them is printed either."""
+    import psycopg
+
+    worker = opened(server, tmp_path / "a")
+    claim_one(worker)
+    with pytest.raises(JournalAway, match="has ended the connection") as ended, worker.database.read() as connection:
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert "administrator" not in str(ended.value)
+    process = server._process
+    assert process is not None
+    with psycopg.connect(host=str(server.folder), user="farm", dbname="postgres"):
+        process.send_signal(signal.SIGTERM)  # it waits for the open sessions, and takes no other
+        until(lambda: refusal_of(server) != "")
+        again = opened(server, tmp_path / "b")
+        with pytest.raises(JournalAway, match="being started or stopped") as refused:
+            claim_one(again)
+    assert "FATAL" not in f"{refused.value}{capfd.readouterr()}"
+    worker.close()
+    process.wait()
+    server.start()
+
+
+def refusal_of(server: PostgresServer) -> str:
+    """Why the server takes no connection; "" where it does."""
+    import psycopg
+
+    try:
+        server.run("SELECT 1")
+    except psycopg.OperationalError as error:
+        return str(error)
+    return ""
 
 
 def test_a_server_that_ends_idle_sessions_does_not_end_a_worker_s(server: PostgresServer, tmp_path: Path) -> None:
