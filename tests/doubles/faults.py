@@ -91,6 +91,7 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     "keepalive_close": _flag,
     "ratio_typo": _flag,
     "times": _whole,
+    "after": _whole,  # so many matching requests go unharmed first: for an answer that follows another fault
     # What the answer holds.
     "sizes": _flag,
     "small": _flag,  # pictures of 64x64 whatever was asked: for tests that ask a thousand times and look at none
@@ -178,12 +179,17 @@ class Rule:
     """Piece of the prompt; empty matches everything."""
     options: FaultOptions
     used: int = 0
+    """How many matching requests there were, those before it acts too."""
 
     def fits(self, provider: str, prompt: str) -> bool:
         """Whether it is meant for this request and not used up."""
         if self.provider not in ("*", provider) or self.match not in prompt:
             return False
-        return "times" not in self.options or self.used < self.options["times"]
+        return "times" not in self.options or self.used < self.options["times"] + self.options.get("after", 0)
+
+    def acts(self) -> bool:
+        """Whether the requests that go unharmed first are over."""
+        return bool(self.used >= self.options.get("after", 0))
 
 
 class FaultRules:
@@ -236,13 +242,16 @@ class FaultRules:
 
     def _collect(self, provider: str, prompt: str, *, use: bool) -> FaultOptions:
         directive = parse_fault(split_prompt(prompt)[1])
+        if "after" in directive:
+            raise UnknownFault("fault option 'after' is for added faults only")
         options: FaultOptions = {}
         with self._lock:
             for rule in self._rules:
                 # A rule for uploads only would otherwise be used up by the paid requests around them.
                 if rule.fits(provider, prompt) and "upload_status" not in rule.options:
+                    if rule.acts():
+                        options.update(rule.options)
                     rule.used += use
-                    options.update(rule.options)
             key = (provider, prompt)
             if directive and ("times" not in directive or self._used.get(key, 0) < directive["times"]):
                 if use and "times" in directive:

@@ -357,6 +357,13 @@ def test_faults_laid_down_from_outside(sim: Doubles) -> None:
     assert wrong.status_code == 400 and "statsu" in wrong.text
 
 
+def test_a_fault_that_follows_another(sim: Doubles) -> None:
+    sim.fault("status=500 times=1", provider="offline")
+    sim.fault("status=429 after=1 times=2", provider="offline")
+    assert [ask(sim, "").status_code for _ in range(4)] == [500, 429, 429, 200]
+    assert ask(sim, "status=500 after=1").status_code == 400, "a prompt's own faults don't know what was asked before"
+
+
 def test_a_fault_for_uploads(sim: Doubles) -> None:
     sim.fault("upload_status=503 times=1", provider="runflow")
     assert ask(sim, "", "runflow").status_code == 200

@@ -232,11 +232,11 @@ def test_a_refusal_after_a_lost_answer_does_not_make_it_free(status: int, engine
 
 def test_a_redirect_after_a_lost_answer_does_not_make_it_free(engine: Engine, doubles: Doubles) -> None:
     """As where a network asks its guests to log in, in the middle of a call."""
-    asked = request(prompt="portal [[sim: status=500 paid times=1]]")
-    begun = engine.run([asked], engine.plan(ProviderChoice("apiframe_v2"), [asked]))
-    assert doubles.wait(prompt="portal", state="answered")
-    doubles.fault("redirect=https://portal.example/login", match="portal")
-    assert begun.done.wait(20) and charged(begun) == ["maybe"] and doubles.request_log("portal")["paid_calls"] == 1
+    doubles.fault("status=500 paid times=1", match="portal")
+    doubles.fault("redirect=https://portal.example/login after=1", match="portal")
+    asked = request(prompt="portal")
+    done = run(engine, "apiframe_v2", asked)
+    assert charged(done) == ["maybe"] and doubles.request_log("portal")["paid_calls"] == 1
     doubles.clear_faults()
     again = run(engine, "apiframe_v2", asked).tasks[0]
     assert again.error and again.error.kind == "doubt" and doubles.request_log("portal")["paid_calls"] == 1
