@@ -33,7 +33,6 @@ from .types import ledger_failed
 WRITERS = int.from_bytes(b"nbanana\0", "big")
 """The number of the advisory lock of write transactions."""
 _CONNECT = {
-    "application_name": f"nano_banana {os.getpid()}",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -69,6 +68,11 @@ _PREPARE = (
     # The connection that shows that this process runs may be idle for days. Servers before version 14 don't know it.
     "SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) <> '0'",
 )
+
+
+def _parameters() -> dict[str, Any]:
+    """The server shows by its name which process a connection belongs to."""
+    return {"application_name": f"nano_banana {os.getpid()}", **_CONNECT}
 
 
 class PostgresDatabase(Database):
@@ -230,7 +234,7 @@ class PostgresDatabase(Database):
             )
         return create_engine(
             url,
-            connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+            connect_args={name: value for name, value in _parameters().items() if name not in url.query},
             pool_size=4,
             max_overflow=8,
             pool_timeout=BUSY_SECONDS,
@@ -243,7 +247,7 @@ class PostgresDatabase(Database):
         import psycopg
 
         words, given = engine.dialect.create_connect_args(self.address.url())
-        named: dict[str, Any] = {**_CONNECT, **given, "autocommit": True}
+        named: dict[str, Any] = {**_parameters(), **given, "autocommit": True}
         try:
             # Not by the engine, which begins a transaction in its first connection.
             with psycopg.connect(*words, **named) as first, psycopg.connect(*words, **named) as second:

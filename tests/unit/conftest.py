@@ -11,6 +11,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import python_process
 from hypothesis import HealthCheck, settings
 from pack.core.http import backoff
 from pack.core.ledger import sqlite_database
@@ -26,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "patient", max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("patient")
+    if config.getoption("--long"):
+        os.environ[python_process.NEW] = "1"
+
+
+def pytest_unconfigure() -> None:
+    python_process.end_server()
 
 
 @pytest.fixture(scope="session", autouse=True)

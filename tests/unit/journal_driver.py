@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +16,15 @@ from pack.core.images.picture import encode
 from pack.core.ledger import Caps, Reservation, RunContext
 from pack.core.ledger.journal import Journal
 from pack.core.ledger.postgres_address import PostgresAddress
+from python_process import PythonProcess
 
 SERVER = "TEST_POSTGRES_SERVER"
 """The folder with the socket of a server. Where it is set, journals are kept there, one schema for each data folder."""
 IN_A_FILE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For tests of what only a file has."""
-ROOT = Path(__file__).resolve().parents[2]
 FREE = Caps(None, None, None)
 
-CHILD_START = """
-import importlib.util, sys
-from importlib.machinery import ModuleSpec
-spec = ModuleSpec("pack", None, is_package=True)
-spec.submodule_search_locations = [sys.argv[1]]
-sys.modules["pack"] = importlib.util.module_from_spec(spec)
-sys.path[:0] = [sys.argv[1] + "/tests", sys.argv[1] + "/tests/unit"]
-from pathlib import Path
-"""
-"""What a process of its own begins with to import the pack and the modules of the tests; its first argument is `ROOT`."""
-_CHILD = (
-    CHILD_START
-    + """
-from journal_driver import *
-journal = open_journal(Path(sys.argv[2]))
-"""
-)
+_CHILD = "from journal_driver import *\njournal = open_journal(Path(sys.argv[2]))\n"
 
 
 def open_journal(home: Path, **more: Any) -> Journal:
@@ -118,30 +100,23 @@ def claim_one(journal: Journal, name: str = "v1:a", run: str = "run", **more: An
     return journal.reserve([entry(name)], run_context(run), FREE, **more).statuses[name]
 
 
-def until(holds: Callable[[], object], what: str = "it never came") -> None:
-    """Waits for something that comes by itself. `what`: the message where it doesn't."""
-    end = time.monotonic() + 60
+def until(holds: Callable[[], object], what: str = "it never came", seconds: float = 60) -> None:
+    """Waits for something that comes by itself. `what`: the message where it doesn't come in so many seconds."""
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, what
         time.sleep(0.02)
 
 
-def another_process(home: Path, script: str) -> subprocess.Popen[str]:
+def another_process(home: Path, script: str) -> PythonProcess:
     """Starts a process that runs `script` with a `journal` on `home`, and waits for its first line."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CHILD + script, str(ROOT), str(home)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.first = process.stdout.readline().strip()  # type: ignore[attr-defined]
+    process = PythonProcess(_CHILD + script, str(home))
+    process.first = process.stdout.readline().strip()
     return process
 
 
-def die(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait(10)
+def die(process: PythonProcess) -> None:
+    process.close()
     if os.environ.get(SERVER):  # it has to notice that the connection ended
         sessions = f"SELECT 1 FROM pg_stat_activity WHERE application_name = 'nano_banana {process.pid}'"
         while on_server(sessions):

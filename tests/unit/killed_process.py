@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from journal_driver import CHILD_START, ROOT
+from python_process import PythonProcess
 
-START = CHILD_START + "import time\nfrom killed_process import stop_at_second\n"
+START = "import time\nfrom killed_process import stop_at_second\n"
 """What a script begins with; its arguments are sys.argv from 2 on."""
 
 
@@ -32,19 +29,12 @@ def stop_at_second(owner: Any, name: str) -> None:
 
 def kill(script: str, *arguments: str, reached: str | Callable[[], object]) -> None:
     """Runs a script after START, and kills it once it has printed the line `reached`, or when `reached` has returned."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", START + script, str(ROOT), *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={name: value for name, value in os.environ.items() if "PROXY" not in name.upper()},
-    )
-    assert process.stdout is not None
+    environ = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    process = PythonProcess(START + script, *arguments, environ=environ)
     try:
         if isinstance(reached, str):
             assert any(line.strip() == reached for line in process.stdout), "it ended early"
         else:
             reached()
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
+        process.close()

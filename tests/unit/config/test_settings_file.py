@@ -341,7 +341,6 @@ def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         "for n in range(20): set_base_url(Path(sys.argv[2]), f'theirs{n}', f'https://t{n}.example')\n"
         "print('done', flush=True)\n",
     )
-    assert other.stdin and other.stdout
     other.stdin.write("go\n")
     other.stdin.flush()
     for number in range(20):

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from journal_driver import ROOT
 from pack.core.files.permissions import restrict_to_owner
 from pack.core.files.private_files import lock, make_folder, replacing
+from python_process import PythonProcess
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 
 CHILD = """
-import importlib.util, os, sys
-from importlib.machinery import ModuleSpec
+import os
 os.umask(int(sys.argv[3], 8))
-spec = ModuleSpec("pack", None, is_package=True)
-spec.submodule_search_locations = [sys.argv[1]]
-sys.modules["pack"] = importlib.util.module_from_spec(spec)
-sys.path[:0] = [sys.argv[1] + "/tests/unit", sys.argv[1] + "/tests"]
-from pathlib import Path
 from dialect_driver import keyed, request
 from pack.core.planning.choice import ProviderChoice
 from pack.core.engine import Engine
@@ -54,11 +46,11 @@ with start(0) as doubles:
 
 def live(home: Path, umask: str, *more: str) -> list[str]:
     """A process with that umask which writes everything that the pack ever writes; gives what was there at its end."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(ROOT), str(home), umask, *more], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    process = PythonProcess(CHILD, str(home), umask, *more)
+    there = process.stdout.read().splitlines()
+    assert process.wait(60) == 0
+    process.close()
+    return there
 
 
 def open_to_others(*roots: Path) -> dict[str, str]:

@@ -107,7 +107,6 @@ def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         "for n in range(20): store.put('onerouter', f'theirs{n}', f'sim-{n}', 'https://api.example.com')\n"
         "print('done', flush=True)\n",
     )
-    assert other.stdin and other.stdout
     other.stdin.write("go\n")
     other.stdin.flush()
     ended = threading.Event()

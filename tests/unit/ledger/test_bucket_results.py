@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from bucket_server import BUCKET, KEY, SECRET, BucketServer, missing
 from dialect_driver import QUICK_SPECS, keyed, request
-from journal_driver import FREE, ROOT, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context, until
+from journal_driver import FREE, SERVER, claim_one, entry, lose_journal, open_journal, png, run_context, until
 from pack.core.engine import Engine
 from pack.core.errors import LedgerFailed, ResultsAway
 from pack.core.execution.run import Run
@@ -34,6 +34,7 @@ from pack.core.ledger.turns import RecordedReference, TurnRecord, encoded
 from pack.core.ledger.upload import upload
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
+from python_process import ROOT
 from reply_server import ReplyServer
 
 NAME = "v1:a"

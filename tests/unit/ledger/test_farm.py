@@ -6,15 +6,13 @@ The workers are plain processes that use engine and journal as a host does; the 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, negotiated, request
-from journal_driver import CHILD_START, ROOT, open_journal, until
+from journal_driver import open_journal, until
 from pack.core.engine import Engine
 from pack.core.errors import JournalAway
 from pack.core.execution.run import Run
@@ -23,14 +21,13 @@ from pack.core.ledger.postgres_address import PostgresAddress
 from pack.core.planning.choice import ProviderChoice
 from pack.tests.doubles.server import Doubles
 from postgres_server import PostgresServer
+from python_process import PythonProcess
 
 PICTURES = 100
 NODES = 64
 PRICE = negotiated(QUICK_SPECS["onerouter"], request()).counted_usd
 
-_WORKER = (
-    CHILD_START
-    + """
+_WORKER = """
 import json, threading
 from dialect_driver import QUICK_SPECS, request
 from pack.core.engine import Engine
@@ -57,7 +54,6 @@ for line in sys.stdin:
         threading.Event().wait(0.05)
     print(json.dumps(found), flush=True)
 """
-)
 
 
 class Worker:
@@ -65,14 +61,12 @@ class Worker:
 
     def __init__(self, home: Path, environ: dict[str, str]) -> None:
         home.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", _WORKER, str(ROOT), str(home), json.dumps(environ)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = PythonProcess(_WORKER, str(home), json.dumps(environ))
 
     def ready(self) -> None:
         assert self._line() == "ready\n"
 
     def begin(self, prompts: list[str]) -> None:
-        assert self._process.stdin
         self._process.stdin.write(json.dumps(prompts) + "\n")
         self._process.stdin.flush()
 
@@ -81,11 +75,9 @@ class Worker:
         return Counter(json.loads(self._line()))
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._process.close()
 
     def _line(self) -> str:
-        assert self._process.stdout
         return self._process.stdout.readline()
 
 

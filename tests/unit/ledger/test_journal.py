@@ -49,7 +49,7 @@ def store(journal: Journal, name: str, data: bytes, usd: float | None = None) ->
 
 def killed_after(home: Path, state: str) -> None:
     process = another_process(home, f"claim_one(journal); {STEPS[state]} print('there', flush=True); input()")
-    assert process.first == "there"  # type: ignore[attr-defined]
+    assert process.first == "there"
     die(process)
 
 
@@ -60,7 +60,7 @@ def test_the_status_after_a_kill_depends_on_the_last_step(tmp_path: Path, journa
         call = f"claim_one(journal, 'v1:a'); {step}".replace("'v1:a'", f"'v1:{state}'")
         script += call.replace("'call'", f"'call-{state}'") + "\n"
     process = another_process(tmp_path, script + "print('there', flush=True); input()")
-    assert process.first == "there"  # type: ignore[attr-defined]
+    assert process.first == "there"
     die(process)
     for state, status in (
         ("reserved", "reserved"),
@@ -234,10 +234,9 @@ def test_one_of_three_processes_reserves_the_same_picture(tmp_path: Path) -> Non
     answers = []
     try:
         for process in processes:
-            assert process.stdin and process.stdout
             process.stdin.write("\n")
             process.stdin.flush()
-        answers = [process.stdout.readline().strip() for process in processes if process.stdout]
+        answers = [process.stdout.readline().strip() for process in processes]
     finally:
         for process in processes:
             die(process)
@@ -265,10 +264,9 @@ print(len(won), flush=True); input()
     processes = [another_process(tmp_path, script) for _ in range(4)]
     try:
         for process in processes:
-            assert process.stdin
             process.stdin.write("\n")
             process.stdin.flush()
-        won = [int(process.stdout.readline()) for process in processes if process.stdout]
+        won = [int(process.stdout.readline()) for process in processes]
     finally:
         for process in processes:
             die(process)

@@ -12,8 +12,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from journal_driver import ROOT, claim_one, open_journal, png
+from journal_driver import claim_one, open_journal, png
 from pack.core.execution.charge import Failed, row_rule
+from python_process import ROOT
 
 Answer = subprocess.CompletedProcess[str]
 

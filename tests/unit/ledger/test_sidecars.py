@@ -165,7 +165,7 @@ journal.results.write_sidecar = write_sidecar
 journal.mark_stored("v1:a", "", None)
 """,
     )
-    assert process.first == "written"  # type: ignore[attr-defined]
+    assert process.first == "written"
     die(process)
     journal = open_journal(tmp_path)
     assert claim_one(journal) == "stored" and journal.look_up(["v1:a"])["v1:a"].read() == SAME
