@@ -12,23 +12,35 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import python_process
+import quick_pictures
 from hypothesis import HealthCheck, settings
 from pack.core.http import backoff
 from pack.core.ledger import sqlite_database
-from pack.tests.doubles import start
+from pack.tests.doubles import generation, start
 from pack.tests.doubles.server import Doubles
+from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect, Engine
+
+MOST_EXAMPLES, FEWER_EXAMPLES = 100, 20
+"""How many examples a property is tried with, with --long and without."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """A slow machine is no failure of a property, so no example has a deadline. Without --long there are fewer examples."""
-    count = 100 if config.getoption("--long") else 25
+    count = MOST_EXAMPLES if config.getoption("--long") else FEWER_EXAMPLES
     settings.register_profile(
         "patient", max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     settings.load_profile("patient")
     if config.getoption("--long"):
         os.environ[python_process.NEW] = "1"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not config.getoption("--long"):
+        terminalreporter.write_line(
+            f"properties tried with {FEWER_EXAMPLES} examples of {MOST_EXAMPLES} (--long: with all)"
+        )
 
 
 def pytest_unconfigure() -> None:
@@ -61,6 +73,38 @@ def shared_statements() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite_database, "_engine", engine)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorded_schema() -> Iterator[None]:
+    """A new journal gets the tables that the first one got from the upgrade's steps: a tenth of a run's time."""
+    statements: list[str] = []
+    genuine, steps = sqlite_database._upgrade, list(sqlite_database.schema.STEPS)
+
+    def upgrade(connection: Connection) -> int:
+        begun = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        if begun or not statements or steps != sqlite_database.schema.STEPS:
+            version = genuine(connection)
+            if not begun and steps == sqlite_database.schema.STEPS:
+                found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+                statements[:] = found.scalars()
+            return version
+        for statement in ("BEGIN IMMEDIATE", *statements, f"PRAGMA user_version = {len(steps)}", "COMMIT"):
+            connection.exec_driver_sql(statement)
+        return 0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_database, "_upgrade", upgrade)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_drawing(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Without --long the doubles draw squares: drawings, and packing them, took a quarter of a run's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not pytestconfig.getoption("--long"):
+            patch.setattr(generation, "encode", quick_pictures.encode)
         yield
 
 
