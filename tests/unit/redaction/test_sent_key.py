@@ -16,6 +16,7 @@ from dialect_driver import PNG, QUICK_SPECS, request
 from hypothesis import example, given
 from hypothesis import strategies as st
 from linear_time import assert_linear
+from long_rows import every_value
 from pack.core.engine import Engine
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
@@ -199,8 +200,9 @@ def test_a_huge_text_costs_no_more_than_its_beginning(text: str) -> None:
 # ------------------------------------------------------------------------------------------------ through the engine
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("place", ["words and request id", "task", "error", "kept answer"])
+@pytest.mark.parametrize(
+    ("spelling", "place"), every_value([*SPELLINGS], ["words and request id", "task", "error", "kept answer"])
+)
 def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: str, tmp_path: Path) -> None:
     """Not in the words, the request id, the journal, a sidecar, a kept answer or an error."""
     spelled = SPELLINGS[spelling](KEY)
