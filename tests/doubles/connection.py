@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 
 from pack.simulator import connection
 from pack.simulator.connection import PEEK, Gone, reply_head
@@ -26,6 +27,8 @@ class Connection(connection.Connection):
     """Serves one connection, with the faults that its requests ask for."""
 
     _router: Router
+    _asked_at = 0.0
+    """When the last request was read, on the monotonic clock."""
 
     def _respond(self, request: Request, keep: bool) -> bool:
         record = request.record = self._router.begin(request)
@@ -39,6 +42,7 @@ class Connection(connection.Connection):
     def _answer(self, request: Request) -> Reply:
         if request.path.startswith(PREFIX):
             return Control(self._router).answer(request)
+        self._asked_at = time.monotonic()
         reply = super()._answer(request)
         if request.record is not None and request.record.outcome is None:
             request.record.outcome = reply.status
@@ -63,7 +67,8 @@ class Connection(connection.Connection):
     def _send(self, reply: Reply, *, close: bool, head_only: bool) -> None:
         delivery = delivery_of(reply)
         self._silent_close = delivery.silent_close
-        self._wait(delivery.slow)
+        # Pictures are drawn within the latency, as at a provider: eight at once take half a second of this process.
+        self._wait(self._asked_at + delivery.slow - time.monotonic())
         while delivery.held is not None and not delivery.held.wait(0.1):
             if self._closing.is_set():
                 raise Gone

@@ -13,7 +13,7 @@ class Delivery:
     """How a reply is sent; the defaults are good behaviour."""
 
     slow: float = 0.0
-    """Seconds before the status line."""
+    """Seconds from the end of the request to the status line, what it takes to make the answer included."""
     held: threading.Event | None = None
     """What the status line waits for."""
     events: tuple[int, ...] = ()
