@@ -229,6 +229,8 @@ def preview_of(pixels: Pixels, side: int) -> Image.Image:
     """A small picture, at most `side` px or a little less. Always RGB: ComfyUI fails on an RGBA preview."""
     factor = max(1, -(-max(pixels.shape[:2]) // side))
     height, width = (-(-length // factor) for length in pixels.shape[:2])
+    if factor == 1:
+        return Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
     preview = Image.new("RGB", (width, height))
     # In strips: whole, the copy of a large picture takes as much memory again, and the interpreter for as long.
     rows = factor * max(1, _STRIP_BYTES // (pixels.shape[1] * 3 * factor))
