@@ -7,6 +7,7 @@ a picture at which FFmpeg fails, for want of memory or by a fault of its own.
 
 from __future__ import annotations
 
+import io
 import logging
 from fractions import Fraction
 from functools import cache
@@ -18,6 +19,8 @@ log = logging.getLogger("nano_banana")
 
 _STRIP_PIXELS = 1 << 15
 """Pixels copied at a time: few enough for a core's cache."""
+_COPIED_BYTES = 1 << 20
+"""Bytes of a finished file copied at a time."""
 _OPTIONS = {"lossless": "1", "compression_level": "0", "quality": "0"}
 """The fastest search, which is Pillow's `method=0, quality=0`."""
 _CHECK = np.random.default_rng(7).integers(0, 256, (5, 9, 3), dtype=np.uint8)
@@ -63,10 +66,15 @@ class WebpFrame:
         encoder: Any = av.CodecContext.create("libwebp", "w")
         encoder.width, encoder.height, encoder.pix_fmt = self.width, self.height, "bgra"
         encoder.time_base, encoder.options = Fraction(1), dict(_OPTIONS)
-        data = b"".join(bytes(packet) for packet in (*encoder.encode(self._frame), *encoder.encode(None)))
-        if not data:
+        file = io.BytesIO()
+        for packet in (*encoder.encode(self._frame), *encoder.encode(None)):
+            # In pieces: a copy of 20 MB in one go holds the interpreter for 10 ms, most of it for new pages of memory.
+            data = memoryview(packet)
+            for at in range(0, len(data), _COPIED_BYTES):
+                file.write(data[at : at + _COPIED_BYTES])
+        if not file.tell():
             raise OSError("the encoder gave no bytes")
-        return data
+        return file.getvalue()
 
 
 def webp_frame(pixels: np.ndarray) -> WebpFrame | None:
@@ -93,8 +101,6 @@ def _log_failure(error: Exception) -> None:
 @cache
 def _works() -> bool:
     """Whether this PyAV has the encoder, and what it writes is the picture."""
-    import io
-
     from PIL import Image
 
     try:
