@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -31,6 +32,8 @@ from ..request.conversation import Branch
 from .continuation import Continuation, continuation
 
 FINGERPRINT_VERSION = 1
+_UNSEEN = frozenset(("Cc", "Cf", "Zl", "Zp", "Zs"))
+"""Categories of Unicode whose characters show nothing: a prompt of them alone is empty."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ def _check_delivery_and_prompt(request: Request, spec: ProviderSpec, model: Mode
         raise _impossible(
             msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
         )
-    if not request.prompt.strip():
+    if not any(unicodedata.category(letter) not in _UNSEEN for letter in request.prompt):
         raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(

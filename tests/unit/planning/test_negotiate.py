@@ -138,6 +138,8 @@ def test_a_prompt_of_spaces_is_empty_and_any_other_is_sent_as_it_is() -> None:
     """No strip, no change."""
     with pytest.raises(Impossible):
         negotiated(OFFLINE, request(prompt="\n  \t"))
+    with pytest.raises(Impossible, match="empty"):
+        negotiated(OFFLINE, request(prompt="\u200b\ufeff\u3000\x00"))
     assert negotiated(OFFLINE, request(prompt="  x\n")).options == ()
 
 
