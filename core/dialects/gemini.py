@@ -101,7 +101,7 @@ class Gemini(BaseDialect):
         reasons = {gemini_errors.text_of(each, "finishReason") for each in gemini_errors.objects(value, "candidates")}
         if reasons & {"", BROKEN_OFF}:
             return False
-        found = result_images(value)
+        found = result_images(value, anywhere=False)
         if found.images:
             return bool(reasons) and not found.is_draft
         return bool(reasons - {"STOP"}) if reasons else _says_why(value)
@@ -138,7 +138,7 @@ class Gemini(BaseDialect):
         if found.has_broken_image:
             broken = msg("gemini.picture_data_unreadable")
             return Failed(ProviderFailure("unreadable", broken, reply.status, request_id=reply.request_id))
-        if broke_off and not _says_why(value):
+        if (broke_off or _ended_early(value)) and not _says_why(value):
             why = msg("gemini.stream_broke_off")
             return Failed(ProviderFailure("unreadable", why, reply.status, request_id=reply.request_id))
         return Failed(gemini_errors.declined(reply, value, found.text))
@@ -241,6 +241,13 @@ def _streams(state: State) -> bool:
 def _variants(state: State) -> State:
     """The part of a state that names variants; {} where the answer is asked for as a whole from the beginning."""
     return {name: state[name] for name in ("variants", "refused") if name in state}
+
+
+def _ended_early(value: dict[str, Any]) -> bool:
+    """Whether an answer that came in pieces has no end, whatever was asked for."""
+    return any(
+        gemini_errors.text_of(each, "finishReason") == BROKEN_OFF for each in gemini_errors.objects(value, "candidates")
+    )
 
 
 def _broke_off(state: State, value: dict[str, Any]) -> bool:

@@ -25,6 +25,7 @@ from .base.uploads import NewUpload
 from .base.variants import API_VARIANT
 from .parsing.error_parsing import error_in, failure_of, no_picture
 from .parsing.error_phrases import declines
+from .parsing.event_stream import BROKEN_OFF
 from .parsing.reading import NotJson, read_json
 from .parsing.result_images import result_images
 
@@ -140,6 +141,8 @@ def _why_none(reply: Reply, value: dict[str, Any], model_text: str) -> ProviderF
     if isinstance(error, dict):
         return replace(_error_inside(reply, error), status=reply.status)  # it broke off while it was being made
     ends = " ".join(str(choice.get(name) or "") for name in ("finish_reason", "native_finish_reason"))
+    if BROKEN_OFF in ends:
+        return ProviderFailure("unreadable", redact(model_text), reply.status, request_id=reply.request_id)
     kind: Kind = (
         "content"
         if "content_filter" in ends.lower() or declines(ends) or declines(model_text, reply.prompt)

@@ -15,7 +15,7 @@ from ...http.long_text import LongText, Spans
 from .result_images import images_in
 
 BROKEN_OFF = "STREAM_BROKE_OFF"
-"""The finish reason of a stream that names none; no provider has it."""
+"""The finish reason of a stream that names none; no provider has it. What came before may have been paid."""
 MOST_EVENTS = 100_000
 """More than any model sends for one answer; what follows is not read."""
 _STEP = 1 << 20
@@ -139,6 +139,7 @@ class _ChunkJoiner:
             joined["choices"] = [self._choices[index] for index in sorted(self._choices)]
             for choice in joined["choices"]:
                 message = choice["message"]
+                choice["finish_reason"] = choice.get("finish_reason") or BROKEN_OFF
                 message.update({name: text.joined() for name, text in message.items() if isinstance(text, _Texts)})
             return joined
         last, error, image = self._completed

@@ -52,7 +52,12 @@ def images_in_bytes(body: bytes) -> list[LongText]:
 
     Nothing of a web page, whose images are its own, nor of a stream that marks drafts.
     """
-    if body[:_LOOKED_AT].lstrip().startswith(b"<") or any(body.find(mark) >= 0 for mark in _DRAFT_MARKS):
+    head = body[:_LOOKED_AT].lstrip()
+    if (
+        (head.startswith(b"<") and not head.startswith(b"<?xml"))
+        or b"<html" in head.lower()
+        or any(body.find(mark) >= 0 for mark in _DRAFT_MARKS)
+    ):
         return []
     raw = _RAW_START.search(body, 0, _LOOKED_AT)
     if raw:

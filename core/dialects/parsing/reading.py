@@ -5,6 +5,7 @@ What a result is says `result_images`; errors are read in `error_parsing`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..base.step import Reply
 from .envelopes import unwrapped
 from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
 from .images_by_content import images_in_bytes
-from .result_images import image_of, images_in
+from .result_images import image_of, images_in, result_images
 
 _MOST_COPIED = 100 << 20
 """Bytes of a body that is copied without what is before its JSON."""
@@ -73,7 +74,9 @@ def _of_events(source: LongJson) -> dict[str, Any]:
     except TooMuch:
         raise NotJson("too much JSON") from None
     if joined is not None:
-        return joined
+        # A last event that is cut off may have had its picture already.
+        cut = [] if result_images(joined).images else images_in_bytes(source.body)
+        return {**joined, "data": cut} if cut else joined
     if image is not None:
         return {"data": image}
     rest = _after_comments(source.body)
@@ -82,8 +85,9 @@ def _of_events(source: LongJson) -> dict[str, Any]:
     lines = source.body.splitlines() if len(source.body) <= _MOST_LINES else []
     data = b"\n".join(line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:"))
     if data and not is_event_stream(data):
-        return read_object(Reply(200, {}, data))  # an address as the data of an event
-    raise NotJson("not JSON")
+        with contextlib.suppress(NotJson):
+            return read_object(Reply(200, {}, data))  # an address as the data of an event
+    return _behind_other_bytes(source.body)
 
 
 def _behind_other_bytes(body: bytes) -> dict[str, Any]:
@@ -131,6 +135,4 @@ def read_object(reply: Reply) -> dict[str, Any]:
         value = join_chunks([value, *parse_json_lines(source, text[end:].lstrip())])
     elif not isinstance(value, dict) and images_in(value):
         value = {"data": value}
-    if not isinstance(value, dict):
-        raise NotJson("not a JSON object")
-    return value
+    return value if isinstance(value, dict) else _behind_other_bytes(source.body)

@@ -391,6 +391,11 @@ DIRTY: dict[str, bytes] = {
     "UTF-16": JSON_IMAGE.decode().encode("utf-16-le"),
     "packed": gzip.compress(JSON_IMAGE),
     "MessagePack": b"\x81\xa4data\xc5" + len(MIDDLE).to_bytes(2, "big") + MIDDLE,
+    "a line before it": b'0:"Here"\n2:' + JSON_IMAGE,
+    "the length of a chunk": b"1a2b\r\n" + JSON_IMAGE + b"\r\n0\r\n",
+    "XML": f"<?xml version='1.0'?><r><image>{b64(MIDDLE)}</image></r>".encode(),
+    "an event of many lines": b"data: " + json.dumps(json.loads(JSON_IMAGE), indent=1).encode() + b"\n\n",
+    "an event that is cut off": events({"type": "image.started"}, done=False) + b"data: " + JSON_IMAGE[:-3],
     "a line end before the picture": b"\r\n" + MIDDLE,
 }
 
@@ -444,6 +449,18 @@ def test_what_only_leads_to_the_picture_again_is_no_word(tmp_path: Path) -> None
         assert run.tasks[0].result is not None and run.tasks[0].text == "> done\nEnjoy!"
 
 
+def test_a_picture_in_a_last_event_that_is_cut_off_is_found(tmp_path: Path) -> None:
+    """Its data is whole, what follows in the event is not."""
+    raw = (
+        events(gemini({"text": "Sure"}, reason=None), done=False)
+        + b"data: "
+        + json.dumps(gemini(drawn(MIDDLE))).encode()
+    )
+    with replying({"status": 200, "raw": raw[:-20], "headers": {"Content-Type": "text/event-stream"}}) as server:
+        run = run_once(engine_at(server, "google", tmp_path), "google")
+        assert run.tasks[0].result is not None and run.tasks[0].result.data == MIDDLE and len(server.posts) == 1
+
+
 def test_a_stream_that_broke_off_is_not_sent_again(tmp_path: Path) -> None:
     """A 503 inside it came after work had begun: it is no refusal, and may be charged."""
     error = {"error": {"code": 503, "message": "The model is overloaded", "status": "UNAVAILABLE"}}
@@ -470,7 +487,7 @@ REFUSED_DRAFTS: dict[str, tuple[Any, str]] = {
     ),
     "a stream that broke off": (
         [gemini(drawn(SMALL, thought=True), reason=None), gemini({"text": "more", "thought": True}, reason=None)],
-        "empty",
+        "unreadable",
     ),
     "in pieces": ([gemini(drawn(SMALL, thought=True), reason=None), gemini(reason="IMAGE_SAFETY")], "content"),
 }
@@ -857,6 +874,18 @@ MONEY: dict[str, tuple[str, list[dict[str, Any]], list[int], str]] = {
         [{"status": 302, "raw": b"", "headers": {"Location": "/login"}}],
         [1, 2, 3],
         "no",
+    ),
+    "a stream that broke off": (
+        "google",
+        [{"status": 200, "raw": events(gemini({"text": "Sure"}, reason=None), done=False)}],
+        [1, 1, 2],
+        "maybe",
+    ),
+    "a chat that broke off": (
+        "openrouter",
+        [{"status": 200, "raw": events(delta(content="Here is"), done=False)}],
+        [1, 1, 2],
+        "maybe",
     ),
     "an end without a reason": ("openrouter", [body(chat({"content": None}))], [1, 1, 2], "maybe"),
     "a gateway's 502": ("google", [{"status": 502, "raw": b"<html>bad gateway</html>"}], [1, 1, 2], "maybe"),
