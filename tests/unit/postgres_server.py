@@ -30,25 +30,40 @@ def program(name: str) -> str | None:
     return shutil.which(name) or (str(found[-1]) if found else None)
 
 
+def owned_folder(parent: Path) -> tuple[Path, int | None]:
+    """A new folder for the server's user, and that user's number, None for that of this process."""
+    folder, user = Path(tempfile.mkdtemp(prefix="pg-", dir=parent)), None
+    if os.getuid() == 0:  # it refuses to run as root
+        names = {entry.pw_name: entry for entry in pwd.getpwall()}
+        entry = names.get("postgres") or names["nobody"]
+        user = entry.pw_uid
+        os.chown(folder, entry.pw_uid, entry.pw_gid)
+    return folder, user
+
+
+def make_data(data: Path, user: int | None) -> None:
+    """The data of a server that has never run."""
+    made = ["-D", str(data), "-U", "farm", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"]
+    subprocess.run([program("initdb") or "", *made], check=True, capture_output=True, user=user, cwd="/")
+
+
+def memory() -> Path:
+    """Where the folder of a server lies that need not outlive anything. Not below the folder of the tests: its user must be
+    able to reach it, and the path of a socket is short."""
+    return Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path("/tmp")
+
+
 class PostgresServer:
     """A running server. Only those who can read its folder reach it: it has a socket there and no port."""
 
-    def __init__(self, *, fsync: bool = False) -> None:
-        """`fsync`: a commit waits for the disk; it is then on one, and not in memory."""
+    def __init__(self, *, fsync: bool = False, data: Path | None = None) -> None:
+        """`fsync`: a commit waits for the disk; it is then on one, and not in memory. `data`: of `make_data`, to be copied."""
         self._fsync = fsync
-        # Not below the folder of the tests: its user must be able to reach it, and the path of a socket is short.
-        memory = Path("/dev/shm")
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="pg-", dir=memory if os.access(memory, os.W_OK) and not fsync else "/tmp")
-        )
-        self._user: int | None = None
-        if os.getuid() == 0:  # it refuses to run as root
-            names = {entry.pw_name: entry for entry in pwd.getpwall()}
-            entry = names.get("postgres") or names["nobody"]
-            self._user = entry.pw_uid
-            os.chown(self.folder, entry.pw_uid, entry.pw_gid)
-        made = ["-D", str(self.data), "-U", "farm", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"]
-        subprocess.run([program("initdb") or "", *made], check=True, capture_output=True, user=self._user, cwd="/")
+        self.folder, self._user = owned_folder(Path("/tmp") if fsync else memory())
+        if data is None:
+            make_data(self.data, self._user)
+        else:
+            subprocess.run(["cp", "-a", str(data), str(self.data)], check=True)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
