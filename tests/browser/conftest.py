@@ -16,9 +16,10 @@ import pytest
 from pack.dev import chromium as browsers
 from pack.dev.comfy_host import Host
 from pack.dev.environment import ready
+from pack.tests.browser.used_pages import UsedPage, UsedPages
 from pack.tests.doubles import start
 from pack.tests.host.kit import provider_variables
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -40,20 +41,35 @@ NODE_CLASS_MAPPINGS = {{}}
 """A pack for the host: the name is unknown at once. ComfyUI looks up the name of each request in its event loop, and a
 machine whose name server is silent keeps every request waiting for five seconds."""
 ROTATING = ("vue", "locale")
-"""Parameters of a test of which the default run tries one combination: the renderer and the language."""
+"""Parameters of a test of which a run without --looks tries one combination: the renderer and the language."""
+ROTATING_IN_SHORT = (*ROTATING, "light")
+"""The same for a run without --long: the colours, too."""
 
 expect.set_options(timeout=120_000)  # five seconds, what it is otherwise, is short for a busy machine
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --looks a test runs in one renderer and one language, which rotate from test to test.
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "used_pages: tests take the pages that earlier tests of the file have left")
+    config.addinivalue_line(
+        "markers", "own_page: its page is new and nobody's afterwards, also where others take used ones"
+    )
 
-    All combinations of a test that is named by `file::test` run, too.
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --looks a test runs in one renderer and one language, without --long in one theme; they rotate from test to test.
+
+    All combinations of a test that is named by `file::test` run, too. Tests that take used pages come by renderer and
+    language, so that few pages wait for the next one.
     """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    items[:] = [item for group in files.values() for item in (sorted(group, key=_look) if _shares(group) else group)]
     if config.getoption("--looks") or any("::" in each for each in config.args):
         return
-    chosen = {item for group in _rotated(items) for item in group}
-    left_out = [item for item in items if _is_rotated(item) and item not in chosen]
+    rotating = ROTATING if config.getoption("--long") else ROTATING_IN_SHORT
+    chosen = {item for group in _rotated(items, rotating) for item in group}
+    left_out = [item for item in items if _is_rotated(item, rotating) and item not in chosen]
     if left_out:
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)
@@ -63,16 +79,29 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
     return dict(item.callspec.params) if hasattr(item, "callspec") else {}
 
 
-def _is_rotated(item: pytest.Item) -> bool:
+def _look(item: pytest.Item) -> tuple[bool, str]:
+    """The renderer and the language of a test."""
+    parameters = _parameters(item)
+    return bool(parameters.get("vue")), str(parameters.get("locale", "en"))
+
+
+def _shares(group: list[pytest.Item]) -> bool:
+    """Whether the tests of a file take the pages of each other."""
+    return any(item.get_closest_marker("used_pages") for item in group)
+
+
+def _is_rotated(item: pytest.Item, rotating: tuple[str, ...]) -> bool:
     ours = item.path.parent == Path(__file__).parent
-    return ours and any(name in _parameters(item) for name in ROTATING)
+    return ours and any(name in _parameters(item) for name in rotating)
 
 
-def _rotated(items: list[pytest.Item]) -> Iterator[list[pytest.Item]]:
+def _rotated(items: list[pytest.Item], rotating: tuple[str, ...]) -> Iterator[list[pytest.Item]]:
     """The cases of each test that run: one for every choice of its other parameters."""
     tests: dict[str, dict[str, list[pytest.Item]]] = {}
-    for item in filter(_is_rotated, items):
-        others = {name: value for name, value in _parameters(item).items() if name not in ROTATING}
+    for item in items:
+        if not _is_rotated(item, rotating):
+            continue
+        others = {name: value for name, value in _parameters(item).items() if name not in rotating}
         tests.setdefault(item.nodeid.partition("[")[0], {}).setdefault(repr(others), []).append(item)
     for number, groups in enumerate(tests.values()):
         yield [group[(number + index) % len(group)] for index, group in enumerate(groups.values())]
@@ -131,10 +160,18 @@ class Canvas:
     def __init__(self, page: Page, host: Host, shots: Path | None, look: str) -> None:
         self.page, self.host, self._shots, self.look = page, host, shots, look
         self.complaints: list[str] = []
-        page.on("console", lambda message: self._hear(message.type, message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._hear)
+        page.on("pageerror", self._hear_error)
 
-    def _hear(self, kind: str, text: str) -> None:
+    def stop_listening(self) -> None:
+        self.page.remove_listener("console", self._hear)
+        self.page.remove_listener("pageerror", self._hear_error)
+
+    def _hear_error(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        kind, text = message.type, message.text
         # The frontend alone, without any pack, says several things; what concerns us names us.
         if kind in ("error", "warning") and any(word in text.lower() for word in ("nano", "banana", "/extensions/")):
             self.complaints.append(text)
@@ -219,11 +256,28 @@ class Canvas:
         self.page.screenshot(path=self._shots / f"{name}-{self.look}.png")
 
 
+@pytest.fixture(scope="module")
+def used_pages() -> Iterator[UsedPages]:
+    """Pages that tests of this file have left."""
+    pages = UsedPages()
+    yield pages
+    pages.close()
+
+
 @pytest.fixture
-def canvas(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Callable[..., Canvas]]:
-    """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host)`."""
-    with frontends(chromium, host, shots) as opened:
+def canvas(
+    request: pytest.FixtureRequest, chromium: Browser, host: Host, shots: Path | None, used_pages: UsedPages
+) -> Iterator[Callable[..., Canvas]]:
+    """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host, name="of.the.machine")`.
+
+    In a file marked `used_pages` it may be a page of an earlier test that was cleared up, save for tests marked `own_page`.
+    """
+    shared = request.node.get_closest_marker("used_pages") and not request.node.get_closest_marker("own_page")
+    failures = request.session.testsfailed
+    with frontends(chromium, host, shots, used_pages if shared else None) as opened:
         yield opened
+        if request.session.testsfailed > failures:  # what such a test leaves is not the next one's trouble
+            opened.spoiled = True
 
 
 @pytest.fixture(scope="module")
@@ -252,11 +306,20 @@ def page_of_each_renderer(opened: Callable[..., Canvas]) -> Callable[[bool], Can
     return page
 
 
-@contextmanager
-def frontends(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Callable[..., Canvas]]:
-    contexts = []
+class Frontends:
+    """Opens the frontend: called as the fixture `canvas` says. `used`: where pages come from and go to, None for new ones."""
 
-    def opened(vue: bool = False, light: bool = False, locale: str = "en", on: Host | None = None) -> Canvas:
+    def __init__(self, chromium: Browser, host: Host, shots: Path | None, used: UsedPages | None) -> None:
+        self._chromium, self._host, self._shots, self._used = chromium, host, shots, used
+        self._contexts: list[BrowserContext] = []
+        self._opened: list[tuple[Canvas, UsedPage]] = []
+        self.spoiled = False
+        """Whether the pages are nothing for another test."""
+
+    def __call__(
+        self, vue: bool = False, light: bool = False, locale: str = "en", on: Host | None = None, name: str = ""
+    ) -> Canvas:
+        host = on or self._host
         settings = {
             "Comfy.Locale": locale,
             "Comfy.TutorialCompleted": True,
@@ -269,20 +332,42 @@ def frontends(chromium: Browser, host: Host, shots: Path | None) -> Iterator[Cal
             "Comfy.Workflow.Persist": True,
             "NanoBanana.ShowDrafts": False,
         }
-        _set(on or host, settings)
-        context = chromium.new_context(viewport={"width": 1600, "height": 950})
-        context.set_default_timeout(120_000)
-        contexts.append(context)
         look = f"{'nodes2' if vue else 'classic'}-{'light' if light else 'dark'}"
         if locale != "en":
             look += f"-{locale}"
-        made = Canvas(context.new_page(), on or host, shots, look)
-        made.open()
-        return made
+        _set(host, settings)
+        key = (host.url, name, vue, locale)
+        used = self._used.take(key, settings) if self._used else None
+        if used:
+            canvas = Canvas(used.page, host, self._shots, look)
+        else:
+            context = self._chromium.new_context(viewport={"width": 1600, "height": 950})
+            context.set_default_timeout(120_000)
+            self._contexts.append(context)
+            canvas = Canvas(context.new_page(), host, self._shots, look)
+            canvas.open(name)
+            if self._used:
+                used = UsedPage.new(key, canvas.page, host)
+        if used:
+            self._opened.append((canvas, used))
+        return canvas
 
+    def close(self) -> None:
+        for canvas, used in self._opened:
+            canvas.stop_listening()
+            if self._used and not self.spoiled and self._used.leave(used):
+                self._contexts = [each for each in self._contexts if each is not used.page.context]
+            else:
+                used.close()
+        for context in self._contexts:
+            context.close()
+
+
+@contextmanager
+def frontends(chromium: Browser, host: Host, shots: Path | None, used: UsedPages | None = None) -> Iterator[Frontends]:
+    opened = Frontends(chromium, host, shots, used)
     yield opened
-    for context in contexts:
-        context.close()
+    opened.close()
 
 
 def _set(host: Host, settings: dict[str, Any]) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS
+
+pytestmark = pytest.mark.used_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "subgraphs").glob("*.json"))
@@ -19,8 +22,8 @@ def blueprint(path: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_host_lists_them(canvas: Callable[..., Any]) -> None:
-    listed = canvas().host.get("/global_subgraphs").values()
+def test_the_host_lists_them(host: Host) -> None:
+    listed = host.get("/global_subgraphs").values()
     ours = {entry["name"] for entry in listed if entry["info"]["node_pack"] == f"custom_nodes.{ROOT.name}"}
     assert ours == {path.stem for path in FILES} and ours
 

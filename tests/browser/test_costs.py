@@ -13,6 +13,8 @@ from pack.tests.browser.page_parts import BOTH_RENDERERS, example, price, prompt
 from pack.tests.host.kit import provider_variables
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 
 @BOTH_RENDERERS
 def test_the_price_stands_on_the_node_and_follows_its_widgets(
@@ -66,6 +68,7 @@ def test_the_price_is_asked_for_the_values_that_a_run_sends(canvas: Callable[...
     assert page.complaints == []
 
 
+@pytest.mark.own_page
 def test_a_price_that_is_overtaken_is_no_error(canvas: Callable[..., Any]) -> None:
     """A change while the answer about the last one is still coming in: on a slow line each key that is typed is one."""
     page = canvas()
@@ -218,6 +221,7 @@ def test_what_the_pack_adds_is_neither_saved_nor_sent(pages: Callable[[bool], An
 
 
 @BOTH_RENDERERS
+@pytest.mark.own_page
 def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], vue: bool) -> None:
     """Nothing of ours in the browser: the same graph loads and runs."""
     page = canvas(vue=vue)
@@ -267,6 +271,7 @@ def test_a_free_run_says_that_nothing_was_spent(pages: Callable[[bool], Any]) ->
     expect(page.page.locator(".nb-note").filter(has_text="Nothing was spent · 1K")).to_be_visible()
 
 
+@pytest.mark.own_page
 def test_a_page_that_came_up_unanswered_asks_again(canvas: Callable[..., Any]) -> None:
     """Who is here is asked for with the next price: without it a node offers everything and knows nobody."""
     page = canvas()

@@ -11,6 +11,8 @@ from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import CANARY, send_json
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 HOST_SETTINGS = "[role='dialog']:has(.nb-settings)"
 SMALL = "dialog.nb-narrow"
 

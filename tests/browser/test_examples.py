@@ -11,9 +11,13 @@ import pytest
 from pack.dev import examples
 from pack.tests.browser.page_parts import BOTH_RENDERERS, example
 
+pytestmark = pytest.mark.used_pages
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_workflows"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 NOTES = ("Note", "MarkdownNote")
+ON_THE_CANVAS = NAMES[::4]
+"""What the default run starts from the canvas; it queues the others without the page."""
 TITLE_BAR = 30
 """Above a node's position, in canvas units."""
 
@@ -108,7 +112,11 @@ def test_an_example_needs_nothing_but_the_pack(name: str) -> None:
 @BOTH_RENDERERS
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_loads_runs_and_stays(
-    pages: Callable[[bool], Any], assert_fresh: Callable[..., None], name: str, vue: bool
+    request: pytest.FixtureRequest,
+    pages: Callable[[bool], Any],
+    assert_fresh: Callable[..., None],
+    name: str,
+    vue: bool,
 ) -> None:
     """Its API form is the kept one, it makes pictures from the canvas, and a reload finds every value as it was."""
     page = pages(vue)
@@ -118,7 +126,10 @@ def test_an_example_loads_runs_and_stays(
     assert widgets(page.workflow()) == widgets(shipped(name))
     assert overlapping(page) == []
     if not examples.models_named(json.loads(made)):
-        entry = page.queue()
+        if name in ON_THE_CANVAS or request.config.getoption("--long"):
+            entry = page.queue()
+        else:
+            entry = page.host.wait_prompt(page.host.queue_prompt(json.loads(made)))
         assert entry["status"]["status_str"] == "success", entry["status"]["messages"]
         assert any(output.get("images") for output in entry["outputs"].values())
         assert overlapping(page) == []
@@ -143,6 +154,7 @@ def test_an_example_opens_as_an_app_with_all_its_inputs(canvas: Callable[..., An
     assert app["inputs"] and app["outputs"] and missing == []
 
 
+@pytest.mark.own_page
 def test_a_reload_finds_everything_as_it_was(canvas: Callable[..., Any]) -> None:
     page = canvas()
     page.load(example("masked_region"))

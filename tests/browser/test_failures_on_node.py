@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS, LOST, in_doubt, price, prompted, send_json, text_to_image
 from playwright.sync_api import Locator, expect
+
+pytestmark = pytest.mark.used_pages
 
 KEY = "sim-failures-on-node"
 EDIT = """() => {

@@ -11,6 +11,8 @@ from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS, send_json, text_to_image
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 KEY = "sim-first-minute"
 SECONDS = 10.0
 NEW = """(prompt) => {
@@ -67,8 +69,9 @@ NOBODY_ASKED = """async () => {
 HAS_WORKFLOW = "() => window.app.extensionManager.workflow.activeWorkflow?.changeTracker"
 KINDS = "() => window.app.graph.nodes.map((node) => node.type).sort().join()"
 COUNT_CLICKS = """() => {
+    const count = (event) => { if (event.isTrusted && event.detail > 0) window.clicks += 1; };
+    if (window.clicks === undefined) window.addEventListener('click', count, true);
     window.clicks = 0;
-    window.addEventListener('click', (event) => { if (event.isTrusted && event.detail > 0) window.clicks += 1; }, true);
 }"""
 IN_VIEW = """() => {
     const [left, top, width, height] = window.app.canvas.ds.visible_area;

@@ -13,6 +13,8 @@ from pack.tests.browser.page_parts import bytes_of, entered, open_panel, prompte
 from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 
+pytestmark = pytest.mark.used_pages
+
 NAMES = "(list) => [...list.querySelectorAll('.nb-tile-picture')].map((each) => each.ariaLabel)"
 FOCUSED = "() => document.activeElement.ariaLabel ?? document.activeElement.textContent"
 
@@ -78,6 +80,7 @@ def test_pictures_are_a_grid_and_open_as_large_as_the_window(
     page.page.keyboard.press("ArrowLeft")
     expect(heading).to_have_text("Picture 1 of 3" if locale == "en" else "第 1 张，共 3 张")
     page.page.keyboard.press("ArrowRight")
+    expect(viewer.locator(".nb-scale")).to_contain_text("%")  # the picture is here
     before = float(viewer.locator(".nb-scale").inner_text().removesuffix(" %"))
     page.page.keyboard.press("+")
     expect(viewer.locator(".nb-stage")).to_have_class("nb-stage nb-movable")

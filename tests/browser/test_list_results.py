@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.tests.browser.page_parts import BOTH_RENDERERS, example, note
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.used_pages
 
 
 @BOTH_RENDERERS

@@ -7,8 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.tests.browser.page_parts import BOTH_RENDERERS, example, prompted, text_to_image
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.used_pages
 
 FRAMES = """() => window.app.graph.nodes.filter((n) => n.type.startsWith('NanoBanana'))
     .map((n) => [n.id, ...n.pos, ...n.size].map((each) => Math.round(Number(each))))"""

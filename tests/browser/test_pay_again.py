@@ -21,6 +21,8 @@ from pack.tests.browser.page_parts import (
 )
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 EDITED = """([prompt]) => {
     const graph = window.app.graph;
     const find = (kind) => graph.nodes.find((node) => node.type === kind);
@@ -235,6 +237,7 @@ def test_a_variation_says_what_the_nodes_before_it_lack(canvas: Callable[..., An
     assert page.complaints == []
 
 
+@pytest.mark.own_page
 def test_a_charge_that_was_none_leaves_the_sums(canvas: Callable[..., Any], host: Host) -> None:
     """With the keyboard: the page of the provider, then forget it; the focus goes on from that picture."""
     page = canvas()

@@ -12,6 +12,8 @@ from pack.tests.browser.page_parts import BOTH_RENDERERS, send_json, text_to_ima
 from pack.tests.host.kit import Bench
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 VIDEO = "fal-ai/veo3"
 
 
@@ -23,12 +25,12 @@ def code_of(host: Host) -> str:
 
 @BOTH_RENDERERS
 @pytest.mark.parametrize("locale", ["en", "zh"])
+@pytest.mark.own_page
 def test_a_page_under_an_unknown_name_asks_for_the_code(
     canvas: Callable[..., Any], host: Host, vue: bool, locale: str
 ) -> None:
     """It shows the step, takes the code from the console, and is this machine's page from then on."""
-    page = canvas(vue=vue, locale=locale)
-    page.open(STRANGER)
+    page = canvas(vue=vue, locale=locale, name=STRANGER)
     page.load(text_to_image("onerouter"))
     dialog = page.page.locator(".nb-unknown-name")
     dialog.wait_for()
@@ -46,10 +48,10 @@ def test_a_page_under_an_unknown_name_asks_for_the_code(
     assert all("403" in each or STRANGER in each for each in page.complaints), page.complaints
 
 
+@pytest.mark.own_page
 def test_a_closed_dialog_comes_back_from_settings(canvas: Callable[..., Any]) -> None:
     """Closed once, it leaves the page alone."""
-    page = canvas()
-    page.open(STRANGER)
+    page = canvas(name=STRANGER)
     page.page.locator(".nb-unknown-name .nb-close").click()
     page.open(STRANGER)
     page.command("NanoBanana.Settings")

@@ -148,7 +148,8 @@ def expect_lines(page: Any, *texts: str) -> None:
     expect(page.page.locator(".nb-pictures li")).to_have_text(list(texts))
 
 
-COUNTS = pytest.mark.parametrize("count", [1, 3, 14])
+LONG = pytest.mark.long
+COUNTS = pytest.mark.parametrize("count", [pytest.param(1, marks=LONG), 3, pytest.param(14, marks=LONG)])
 FILE = "LoadImage 'example.png'"
 
 

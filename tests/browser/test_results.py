@@ -22,6 +22,8 @@ from pack.tests.raw_server import RawServer, json_answers, serving
 from PIL import Image
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 FOCUSED = """() => {
     const now = document.activeElement;
     return [now.closest('.nb-result')?.querySelector('.nb-prompt').textContent ?? '', now.className.split(' ')[0],
@@ -254,6 +256,7 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     assert page.complaints == []
 
 
+@pytest.mark.own_page
 def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], bench: Bench) -> None:
     """The browser gives no clipboard to a page that came over plain HTTP from another machine."""
     page = canvas()  # of its own: it stays without one

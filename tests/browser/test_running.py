@@ -11,6 +11,8 @@ from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS, entered, note, open_panel, prompted, text_to_image, toast
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 PREVIEW = """() => {
     const node = window.app.graph.nodes.find((each) => each.type === 'NanoBananaGenerate');
     const drawn = [...(node.imgs ?? []), ...document.querySelectorAll('.lg-node img')];

@@ -12,6 +12,8 @@ from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS, CANARY, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.used_pages
+
 LEFT_BEHIND = """async () => {
     const requests = performance.getEntriesByType('resource').map((entry) => entry.name).join(' ');
     const settings = await (await fetch('/settings')).text();
@@ -77,6 +79,7 @@ def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
     expect(card.get_by_text("no key")).to_be_visible()
 
 
+@pytest.mark.own_page
 def test_providers_with_a_key_come_first_and_the_balance_is_shown(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any
 ) -> None:
@@ -136,8 +139,8 @@ def test_a_new_address_disables_the_key(settings: Any, bare_host: Host, doubles:
     send_json(bare_host, "/providers/reseller", reseller(doubles))
     send_json(bare_host, "/keys/reseller/default", {"key": CANARY})
     send_json(bare_host, "/providers/reseller", reseller(doubles) | {"base_url": "https://elsewhere.example.com"})
-    settings.page.reload()
-    settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
+    settings.page.keyboard.press("Escape")
+    expect(settings.page.locator(".nb-dialog")).to_have_count(0)
     settings.command("NanoBanana.Settings")
     card = provider_card(settings, "reseller")
     expect(card.get_by_text("was entered for another address")).to_be_visible()
@@ -174,8 +177,8 @@ def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host
 def test_editing_a_provider_keeps_what_is_not_touched(settings: Any, bare_host: Host, doubles: Any) -> None:
     """Its model's id above all: without it another model would be asked for."""
     send_json(bare_host, "/providers/reseller", reseller(doubles) | {"model": "nano-banana-2"})
-    settings.page.reload()
-    settings.page.wait_for_function("() => window.app?.extensionManager && window.app.graph")
+    settings.page.keyboard.press("Escape")
+    expect(settings.page.locator(".nb-dialog")).to_have_count(0)
     settings.command("NanoBanana.Settings")
     provider_card(settings, "reseller").get_by_role("button", name="Edit").click()
     form = settings.page.locator(".nb-dialog.nb-narrow")

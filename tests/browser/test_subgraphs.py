@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.tests.browser.page_parts import BOTH_RENDERERS, price, prompted, text_to_image
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.used_pages
 
 PROMOTED = """([names, levels]) => {
     const graph = window.app.rootGraph;

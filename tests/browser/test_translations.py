@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pack.dev.comfy_host import Host
 from pack.tests.browser.page_parts import BOTH_RENDERERS, example, prompted, provider_card, send_json, text_to_image
 from playwright.sync_api import expect
+
+pytestmark = pytest.mark.used_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
@@ -137,6 +140,7 @@ def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: 
     assert page.complaints == []
 
 
+@pytest.mark.own_page
 def test_another_language_asks_for_a_reload(canvas: Callable[..., Any]) -> None:
     """The frontend changes its own words at once; the pack's are read when the page is loaded."""
     page = canvas()
