@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,28 @@ NAME = "nano-banana-"
 """What the display name of every order begins with."""
 
 
+OLDER_VERSION = """
+import sys
+genuine = []
+class Older:
+    RETURN_TYPES, FUNCTION, CATEGORY, OUTPUT_NODE = (), "set", "x", True
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"is_older": ("BOOLEAN", {})}}
+    def set(self, is_older):
+        (module,) = [found for name, found in sys.modules.items() if name.endswith(".core.dialects.batch.gemini")]
+        genuine[:] = genuine or [module.answer_of]
+        module.answer_of = self.unreadable if is_older else genuine[0]
+        return {}
+    @staticmethod
+    def unreadable(job, value, reply):
+        found = genuine[0](job, value, reply)
+        return type(found)(found.key, type(found.step)(())) if found.key == "1" else found
+NODE_CLASS_MAPPINGS = {"TestOlderVersion": Older}
+"""
+"""A pack for tests: a node that has ours find no picture in the second answer of an order, as a version before its time."""
+
+
 def variables(doubles: Any) -> dict[str, str]:
     google = {"NANO_BANANA_GOOGLE_BASE_URL": doubles.base_url("google"), "NANO_BANANA_GOOGLE_API_KEY": "sim-test"}
     return provider_variables(doubles) | google
@@ -26,7 +49,10 @@ def variables(doubles: Any) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def google(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with Host.start(tmp_path_factory.mktemp("orders"), variables(doubles)) as host:
+    base = tmp_path_factory.mktemp("orders")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "older_version.py").write_text(OLDER_VERSION)
+    with Host.start(base, variables(doubles)) as host:
         yield Bench(host, doubles)
 
 
@@ -117,6 +143,59 @@ def test_what_fails_in_an_order_is_named(google: Bench, tag: str) -> None:
     assert {each["prompt"][-4:]: each["state"] for each in page.pictures(tag)} == {"good": "stored", "00]]": "refused"}
     told = page.good("GET", "/results/collected")
     assert (told["pictures"], told["failed"]) == (1, 1) and "did not make this picture" in told["text"]
+
+
+def test_a_kept_answer_of_an_order_is_read_again(google: Bench, tag: str) -> None:
+    """By the version that it needs; until then its picture stays in doubt. Nothing is sent for it."""
+    page, prompts = Page(google), [f"{tag} good", f"{tag} odd"]
+    for is_older in (True, False):
+        assert google.run({"set": node("TestOlderVersion", is_older=is_older)}).status == "success"
+        if is_older:
+            assert google.run(graph(prompts)).status == "success"
+            until(lambda: not any(each["open"] for each in page.pictures(tag)))
+            (odd,) = page.pictures(f"{tag} odd")
+            assert odd["state"] == "unknown" and odd["answer"] and odd["in_doubt"]
+        before = len(google.doubles.request_log()["free"])
+        found = page.good("POST", f"/results/{odd['id']}/read", {})
+        assert (found["pictures"], bool(found["reason"])) == ((0, True) if is_older else (1, False))
+        assert found["result"]["state"] == ("unknown" if is_older else "stored")
+        assert len(google.doubles.request_log()["free"]) == before
+    ran = google.run(graph(prompts))
+    assert len(ran.images()) == 2 and google.paid(tag) == 2
+
+
+def test_a_conversation_goes_on_from_a_picture_of_an_order(google: Bench, tag: str) -> None:
+    """From its node, once it has arrived, from the results panel, and by another order. The double refuses a turn that is not
+    as the model gave it."""
+    page = Page(google)
+
+    def turns(prompt: str) -> list[list[str]]:
+        return [[turn["role"][0] for turn in entry["fields"]["contents"]] for entry in google.asked(prompt)]
+
+    chain: dict[str, Any] = {
+        "one": node("NanoBananaGenerate", prompt=f"{tag} one", delivery="batch"),
+        "two": node("NanoBananaGenerate", prompt=f"{tag} two", delivery="batch", conversation=["one", 5]),
+        "three": node("NanoBananaGenerate", prompt=f"{tag} three", conversation=["two", 5]),
+        "show": node("PreviewImage", images=["three", 0]),
+    }
+    for name in ("one", "two"):  # what goes on from an order waits for it
+        ran = google.run(chain)
+        assert ran.status == "success" and "show" not in ran.outputs
+        until(partial(arrived, page, f"{tag} {name}", 1))
+    ran = google.run(chain)
+    assert len(ran.images()) == 1 and not ran.info("three")["notices"]
+    assert turns(f"{tag} three") == [["u", "m", "u", "m", "u"]]
+    (entry,) = google.asked(f"{tag} two")
+    assert len(entry["references"]) == 1, "the picture of the order before it, in its turn"
+    (two,) = page.pictures(f"{tag} two")
+    said = {
+        "said": node("NanoBananaConversation", picture=two["content"]),
+        "four": node("NanoBananaGenerate", prompt=f"{tag} four", conversation=["said", 0]),
+        "show": node("PreviewImage", images=["four", 0]),
+    }
+    assert len(google.run(said).images()) == 1 and turns(f"{tag} four") == [["u", "m", "u", "m", "u"]]
+    assert google.paid(tag) == 4
+    assert not list((page.home / "results" / "ordered").iterdir())
 
 
 def test_the_price_of_an_order_stands_before_it(google: Bench, tag: str) -> None:
