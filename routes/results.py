@@ -376,6 +376,7 @@ def _facts(shown: HistoryEntry) -> dict[str, Any]:
         "role": shown.role,
         "answer": shown.answer,
         "order": shown.order,
+        "away": shown.away,
         "favourite": shown.favourite,
         "format": shown.file.rpartition(".")[2],
     }

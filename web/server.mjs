@@ -36,7 +36,7 @@ import { localized, translatesMessages } from "./server_messages.mjs";
  * @typedef {{ id: string, state: string, provider: string, label: string, model: string, profile: string,
  *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
  *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, asked_again: boolean,
- *   role: "" | "extra", answer: string, favourite: boolean, format: string, content: string, order: string,
+ *   role: "" | "extra", answer: string, favourite: boolean, format: string, content: string, order: string, away: boolean,
  *   conversation: boolean, masked: boolean }} Result `conversation`: its earlier words are kept and can be sent again. `masked`: it
  *   was edited with a mask, and is shown as the provider sent it.
  * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string, provider?: string,

@@ -6,13 +6,14 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, delete, func, or_, select
 
+from ..errors import ResultsAway
 from . import queries, workflows
 from .journal import Journal
 from .rebuild import reindex
@@ -61,6 +62,8 @@ class HistoryEntry:
     """File name of its kept answer, in which no picture could be read; "" when there is none."""
     order: str
     """Id of the order that it is still to come of, "" where it isn't."""
+    away: bool = False
+    """Whether its bytes are in a bucket that doesn't answer now."""
 
 
 class History:
@@ -91,8 +94,17 @@ class History:
             rows = connection.execute(
                 statement.order_by(picture.c.created.desc(), picture.c.uid.desc()).limit(limit)
             ).all()
-        here = self._results.existing((row.result, row.uid) for row in rows)
-        return [self._entry(row, (row.result, row.uid) in here) for row in rows]
+        stored_as = [(row.result, row.uid) for row in rows]
+        away = False
+        try:
+            here = self._results.existing(stored_as)
+        except ResultsAway:  # what the journal and this machine have is shown all the same
+            here, away = self._results.existing(stored_as, here=True), True
+        found = [self._entry(row, stored in here) for row, stored in zip(rows, stored_as, strict=True)]
+        return [
+            replace(each, away=away and bool(row.result) and not each.file)
+            for row, each in zip(rows, found, strict=True)
+        ]
 
     def count(self, selection: Selection) -> int:
         """How many pictures of a selection were stored."""
@@ -288,7 +300,19 @@ class History:
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
             if name
-            not in ("usd", "exact", "task", "running", "file", "favourite", "answer", "order", "reason", "asked_again")
+            not in (
+                "usd",
+                "exact",
+                "task",
+                "running",
+                "file",
+                "favourite",
+                "answer",
+                "order",
+                "reason",
+                "asked_again",
+                "away",
+            )
         }
         file = row.result if is_here else ""
         running = row.state in OPEN_STATES and not self._journal.ownership.is_stalled(row)

@@ -169,12 +169,13 @@ class Results:
         """Whether the bytes are here, under their name or still incoming."""
         return bool(name) and (self.has_incoming(uid) or self.store.exists(key_of(name)))
 
-    def existing(self, pictures: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """`has` for many pictures, each given by its name and uid."""
+    def existing(self, pictures: Iterable[tuple[str, str]], *, here: bool = False) -> set[tuple[str, str]]:
+        """`has` for many pictures, each given by its name and uid. `here`: without a request, of what this machine has."""
         asked = [(name, uid) for name, uid in pictures if name]
         incoming = {(name, uid) for name, uid in asked if self.has_incoming(uid)}
-        here = self.store.existing(key_of(name) for name, uid in asked if (name, uid) not in incoming)
-        return incoming | {(name, uid) for name, uid in asked if key_of(name) in here}
+        look_up = self.store.existing_here if here else self.store.existing
+        found = look_up(key_of(name) for name, uid in asked if (name, uid) not in incoming)
+        return incoming | {(name, uid) for name, uid in asked if key_of(name) in found}
 
     def read(self, name: str, uid: str) -> bytes:
         """The bytes. Raises FileNotFoundError, or DamagedFile where their digest differs from their name."""

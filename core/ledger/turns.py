@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..dialects.parsing.model_turn import MOST_PARTS
-from ..errors import LedgerFailed
+from ..errors import LedgerFailed, ResultsAway
 from ..images.picture import EXTENSION, Encoded
 from . import interruptible_json
 from .results import NAME, PICTURE_BYTES, SIDECAR_BYTES, TURN, UID, Results, key_of
@@ -101,10 +101,16 @@ class Turns:
         return self._record(self._key(name, uid))
 
     def existing(self, pictures: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the pictures, given by name and uid, that have a record, be it one that can't be read."""
+        """Those of the pictures, given by name and uid, that have a record, be it one that can't be read.
+
+        Of what a bucket has that doesn't answer, only those that this machine has, too.
+        """
         asked = ((name, uid) for name, uid in pictures if NAME.fullmatch(name) and UID.fullmatch(uid))
         keys = {self._key(name, uid): (name, uid) for name, uid in asked}
-        return {keys[key] for key in self._store.existing(keys)}
+        try:
+            return {keys[key] for key in self._store.existing(keys)}
+        except ResultsAway:
+            return {keys[key] for key in self._store.existing_here(keys)}
 
     # ------------------------------------------------------------------------------------------------ orders
 

@@ -23,7 +23,7 @@ export function costOf({ role, usd, state, exact }) {
 export function stateOf(result) {
   if (result.order) return [t("state.ordered"), "plain"];
   if (result.running) return [t("state.running"), "plain"];
-  if (result.state === "stored") return [result.picture ? "" : t("state.gone"), "plain"];
+  if (result.state === "stored") return [result.picture ? "" : t(result.away ? "state.away" : "state.gone"), "plain"];
   if (result.recoverable) return [t("state.recoverable"), "warn"];
   if (result.answer) return [t("state.unread", { provider: result.label, file: result.answer }), "bad"];
   if (result.in_doubt) return [sentences(t(result.asked_again ? "state.doubt_again" : "state.doubt"), localizedText(result.reason)), "bad"];

@@ -58,6 +58,8 @@ export class Gallery {
     this.choice = new Choice(() => this.choiceChanged(), () => this.focus(this.indexOf(this.choice.results.at(-1)?.id ?? "")));
     this.spent = new SpentToday();
     this.empty = el("p", { class: "nb-quiet nb-empty" });
+    /** Says that some pictures can't be shown now. */
+    this.away = el("p", { class: "nb-quiet", role: "status", hidden: "" }, t("results.away"));
     this.viewButtons = [this.viewButton("grid", "pi-th-large"), this.viewButton("list", "pi-list")];
     /** @type {VirtualList<Result | Fold>} */
     this.list = new VirtualList({
@@ -84,6 +86,7 @@ export class Gallery {
           this.menu(),
         ),
         this.filters.root,
+        this.away,
         this.empty,
         this.list.root,
         this.choice.root,
@@ -163,6 +166,7 @@ export class Gallery {
     this.fromTop = false;
     this.count.textContent = t("results.count", { n: this.pages.pictures });
     this.empty.textContent = this.list.length ? "" : t(this.search.value.trim() || this.filters.isActive ? "results.none_found" : "results.empty");
+    this.away.hidden = !this.pages.items.some((each) => each.away);
     this.viewer?.refresh();
   }
 

@@ -105,6 +105,9 @@ class BucketCache(ResultsStore):
         here = {key for key in asked if self._is_here(key)}
         return here | self.origin.existing(asked - here)
 
+    def existing_here(self, keys: Iterable[str]) -> set[str]:
+        return {key for key in set(keys) if self._is_here(key)}
+
     def list_in(self, folder: str, beginning: str = "") -> dict[str, int]:
         return dict(
             sorted({**self.origin.list_in(folder, beginning), **self._outbox.list_in(folder, beginning)}.items())

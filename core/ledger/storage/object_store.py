@@ -75,6 +75,10 @@ class ResultsStore(ObjectStore):
     def place(self) -> str:
         """What messages call it."""
 
+    def existing_here(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose files this machine has. Makes no request."""
+        return self.existing(keys)
+
     @property
     def waiting(self) -> int:
         """How many pictures wait for a server before they count as stored."""

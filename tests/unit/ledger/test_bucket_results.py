@@ -485,6 +485,28 @@ def _draft_of(journal: Journal) -> bytes:
     return drafts[0].read() if drafts else b""
 
 
+def test_a_list_shows_what_is_known_while_the_bucket_is_away(farm: Farm, caplog: pytest.LogCaptureFixture) -> None:
+    """The rows of the journal, with the pictures that this machine has; no error. A picture that was deleted is not away."""
+    here, there = farm.machine("a"), farm.machine("b")
+    mine, gone, others = store(here), store(here, "v1:gone", png(3)), store(there, "v1:b", png(2))
+    farm.s3.delete(farm.prefix, key_of(name_of(png(3))))
+    (here.results.folder / key_of(name_of(png(3)))).unlink()
+    claim_one(here, "v1:open")
+    history = History(here)
+    now = {each.uid: (bool(each.file), each.away) for each in history.pictures()}
+    assert [now.pop(uid) for uid in (mine, gone, others)] == [(True, False), (False, False), (True, False)]
+    assert list(now.values()) == [(False, False)], "nothing of it was stored"
+    farm.s3.stop()
+    try:
+        away = {each.uid: (bool(each.file), each.away) for each in history.pictures()}
+        assert (away[mine], away[others]) == ((True, False), (False, True)) and set(away) == {mine, gone, others, *now}
+        assert history.picture(mine) is not None
+        assert here.turns.existing([(name_of(png(1)), mine), (name_of(png(2)), others)]) == set()
+    finally:
+        farm.s3.start()
+    until(lambda: not any(each.away for each in history.pictures()), "the bucket is back")
+
+
 def test_nothing_is_deleted_or_marked_while_the_bucket_is_away(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is found out before the transaction, which all other machines wait for."""
     journal = farm.machine("a")
