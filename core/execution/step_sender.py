@@ -289,10 +289,15 @@ class StepSender:
 
 
 def answer_before_break(dialect: Dialect, status: CallStatus, send: Send, reply: Reply | None) -> Reply | None:
-    """What had come of a stream when it broke or was not read on, where the picture, or why there is none, is in it."""
-    if not send.streams or reply is None or not reply.ok:
+    """What had come of an answer when it broke or was not read on, where the picture is in it.
+
+    Of a stream also where it says why there is none.
+    """
+    if not (send.streams or send.paid) or reply is None or not reply.ok:
         return None
     step = step_after(dialect, status.job, send, replace(reply, prompt=status.sent_text))
+    if not send.streams:
+        return reply if isinstance(step, Done) and len(step.images) >= len(status.numbers) else None
     return None if isinstance(step, Failed) and step.failure.kind == "unreadable" else reply
 
 

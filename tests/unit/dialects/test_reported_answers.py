@@ -24,6 +24,7 @@ from pack.core.ledger import kept_answers
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.references import encode_references
+from pack.tests.raw_server import CLOSE, JSON, Connection, after_head, answer_head, serving
 from pack.tests.reply_server import ReplyServer, replying
 
 
@@ -414,6 +415,22 @@ NO_JSON: dict[str, bytes] = {
     "a cut picture": JSON_IMAGE[:-80],
     "a draft": b'{"thought": true, ' + JSON_IMAGE[1:-1],
 }
+
+
+@pytest.mark.parametrize("end", [b"", b'}], "usage": {"tokens": 9'])
+def test_a_picture_that_came_before_the_connection_broke_is_kept(end: bytes, tmp_path: Path) -> None:
+    """It was paid, and all of it is here."""
+    came = JSON_IMAGE[: -len(b"}]}")] + (end or b", ")
+
+    def cut_off(connection: Connection) -> None:
+        connection.read_body()
+        connection.write(answer_head(len(came) + 100, "200 OK", JSON, CLOSE) + came)
+
+    with serving(after_head(cut_off)) as server:
+        environ = {"NANO_BANANA_NANOBANANA_API_KEY": "key-1", "NANO_BANANA_NANOBANANA_BASE_URL": server.url}
+        run = run_once(Engine(tmp_path, specs=QUICK_SPECS, environ=environ), "nanobanana")
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == MIDDLE and server.connection_count == 1
 
 
 @pytest.mark.parametrize("shape", NO_JSON)
