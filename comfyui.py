@@ -329,6 +329,7 @@ class NodeProgress:
         self._node = node_id
         self._last = 0.0
         self._text = ""
+        self._facts: dict[str, Any] | None = None
         try:
             from server import PromptServer
 
@@ -345,12 +346,15 @@ class NodeProgress:
 
     def set_text(self, text: str, facts: dict[str, Any] | None = None) -> None:
         """Shows text without a bar, at once. `facts` say the same to the pack's browser side, as the event "progress"."""
-        if self._server is not None and self._client is not None and self._node and text != self._text:
+        if self._server is None or self._client is None or not self._node:
+            return
+        if text != self._text:
             self._text = text
             # Without a receiver the host would send it to every browser.
             self._server.send_progress_text(text, self._node, self._client)
-            if facts:
-                send_event("progress", facts)
+        if facts and facts != self._facts:  # the size of a preview changes without the text
+            self._facts = facts
+            send_event("progress", facts)
 
     async def show(
         self,

@@ -33,6 +33,8 @@ class RunProgress:
         """The pictures whose previews were shown, by their number among all of the runs."""
         self._drafts: set[str] = set()
         """Names of the drafts that were shown."""
+        self._draft_size: tuple[int, int] | None = None
+        """Height and width of the draft that is shown now."""
 
     async def update(self) -> None:
         """Shows the state and the next preview."""
@@ -48,6 +50,8 @@ class RunProgress:
         now = combined_progress([run.progress for run in self._runs])
         preview, is_draft = await self._next_preview()
         sizes = {each.pixels.shape[:2] for each in self._results().values()}
+        if not sizes and self._draft_size:
+            sizes = {self._draft_size}
         # A run that brought nothing shows no price: the message about it has the money.
         state = _state_text(now, with_price=not last or bool(now.completed))
         who = f"{now.provider} · {now.model}"
@@ -64,17 +68,24 @@ class RunProgress:
         await self._display.show(text, now.completed, now.total, preview, facts=facts, keep_size=is_draft, force=last)
 
     async def _next_preview(self) -> tuple[Image.Image | None, bool]:
-        """A result that was not shown yet, else a draft of a picture that is still awaited; and whether it is a draft."""
+        """A result that was not shown yet, else a draft of a picture that is still awaited; and whether it is a draft.
+
+        There are no drafts any more once a result is here: a draft would cover it.
+        """
         results = self._results()
         if new := next((number for number in results if number not in self._shown), None):
             self._shown.add(new)
             return await comfyui.in_thread(lambda: preview_of(results[new].pixels, PREVIEW_SIDE)), False
         drafts = {name: data for run in self._runs for name, data in run.drafts.items()}
         name = next((name for name in drafts if name not in self._drafts), None)
-        if name is None:
+        if name is None or results:
             return None, False
         self._drafts.add(name)
-        return await comfyui.in_thread(lambda: _draft_preview(drafts[name])), True
+        preview, size = await comfyui.in_thread(lambda: _draft_preview(drafts[name]))
+        if preview is None or self._results():
+            return None, False
+        self._draft_size = size
+        return preview, True
 
     def _results(self) -> dict[int, ResultImage]:
         """The pictures that are here, by their number among all of the runs, from 1."""
@@ -115,12 +126,13 @@ class RunProgress:
         comfyui.send_event("stopped", facts)
 
 
-def _draft_preview(data: bytes) -> Image.Image | None:
-    """A draft, smaller than a result; None where it is no picture."""
+def _draft_preview(data: bytes) -> tuple[Image.Image | None, tuple[int, int]]:
+    """A draft, smaller than a result, None where it is no picture; and the height and width of the draft itself."""
     try:
-        return preview_of(decode(data), DRAFT_SIDE)
+        pixels = decode(data)
     except (UnreadablePicture, TooLarge):
-        return None
+        return None, (0, 0)
+    return preview_of(pixels, DRAFT_SIDE), (pixels.shape[0], pixels.shape[1])
 
 
 def _state_text(now: Progress, *, with_price: bool) -> str:

@@ -75,6 +75,8 @@ function label(image, sizes) {
 function sizeOf({ src, naturalWidth, naturalHeight }, sizes) {
   const file = src.startsWith("blob:") ? null : new URL(src).searchParams.get("filename");
   if (file) return sizesOfFiles.get(file);
+  if (!src.startsWith("blob:")) return undefined;
   const shape = naturalWidth / naturalHeight;
-  return src.startsWith("blob:") ? sizes.findLast(({ width, height }) => Math.abs(width / height / shape - 1) < 0.02) : undefined;
+  const rounding = 1 / Math.min(naturalWidth, naturalHeight); // a draft's preview is small
+  return sizes.findLast(({ width, height }) => Math.abs(width / height / shape - 1) < 0.02 + rounding);
 }

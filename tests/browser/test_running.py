@@ -18,6 +18,15 @@ PREVIEW = """() => {
     const drawn = [...(node.imgs ?? []), ...document.querySelectorAll('.lg-node img')];
     return drawn.some((image) => image.src.startsWith('blob:') && image.naturalWidth > 64);
 }"""
+CAPTION = """(width) => {
+    const node = window.app.graph.nodes.find((each) => each.type === 'NanoBananaGenerate');
+    if (window.LiteGraph.vueNodesMode) {
+        const frame = document.querySelector('.lg-node:has(.nb-price)');
+        return frame.innerText.includes(`${width} x ${width}`);
+    }
+    return (node.imgs ?? []).some((image) => image.src.startsWith('blob:') && image.naturalWidth === width);
+}"""
+"""Whether the host names that width below the picture that a node shows while it runs."""
 NOBODY_ASKED = """(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"""
 
 
@@ -106,6 +115,7 @@ def test_a_draft_is_seen_before_the_picture(
     expect(page.page.locator(".nb-progress:visible")).to_have_text(re.compile("a draft is here|草稿"))
     page.page.wait_for_function(PREVIEW)
     assert doubles.request_log(prompt=prompt)["requests"][0]["route_name"] == "stream"
+    page.page.wait_for_function(CAPTION, arg=256)  # the width of the draft itself, and not of its preview
     page.shoot("draft")
     doubles.release()
     expect(note(page)).to_contain_text(re.compile("Spent|花费"))

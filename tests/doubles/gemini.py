@@ -283,5 +283,5 @@ def _quota(name: str) -> dict[str, Any]:
 def _draft(number: int) -> str:
     """A small grey picture, the lighter the later: a draft, which is no result."""
     out = io.BytesIO()
-    Image.new("RGB", (128, 128), (0x77 + 16 * number,) * 3).save(out, "PNG")
+    Image.new("RGB", (256, 256), (0x77 + 16 * number,) * 3).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode("ascii")

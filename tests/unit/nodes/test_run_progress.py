@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from PIL import Image
 
 kept: list[bool] = []
 """Whether each preview keeps its size."""
+sizes: list[list[tuple[int, int]]] = []
+"""The sizes that the page is told with each preview."""
 
 
 @dataclass
@@ -39,17 +41,27 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The previews, in the order in which the node gets them."""
     previews: list[Any] = []
     kept.clear()
+    sizes.clear()
 
     class Display:
         def __init__(self, node_id: str | None) -> None:
             pass
 
         async def show(
-            self, text: str, done: int, total: int, preview: Any = None, *, keep_size: bool, **more: Any
+            self,
+            text: str,
+            done: int,
+            total: int,
+            preview: Any = None,
+            *,
+            facts: dict[str, Any],
+            keep_size: bool,
+            **more: Any,
         ) -> None:
             if preview is not None:
                 previews.append(preview)
                 kept.append(keep_size)
+                sizes.append([(each["width"], each["height"]) for each in facts["sizes"]])
 
     monkeypatch.setattr(run_progress.comfyui, "NodeProgress", Display)
     monkeypatch.setattr(run_progress.comfyui, "interrupted", lambda: False)
@@ -83,9 +95,25 @@ def test_each_draft_is_shown_once_and_smaller_than_a_result(shown: list[Any]) ->
     updated(progress)
     assert len(shown) == 3 and max(shown[-1].size) == PREVIEW_SIDE
     assert kept == [True, True, False], "the host would enlarge a draft to the size of a result"
+    assert sizes == [[(1024, 1024)], [(64, 64)], [(1024, 1024)]], "the caption names the draft's own size"
 
 
-def test_a_result_is_shown_before_the_draft_of_another(shown: list[Any]) -> None:
+def test_a_draft_never_takes_the_place_of_a_result(shown: list[Any]) -> None:
+    """Neither that of another picture, nor one that was read while the result came."""
     run = PlayedRun([Task(ResultImage(np.zeros((300, 300, 3), np.uint8), "png", bytes)), Task()], {"call 0": png(64)})
     updated(RunProgress([run], "1"))  # type: ignore[list-item]
-    assert [max(preview.size) for preview in shown] == [300, 64]
+    assert [max(preview.size) for preview in shown] == [300]
+
+
+def test_a_draft_that_is_overtaken_while_it_is_read_is_not_shown(
+    shown: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = PlayedRun(drafts={"call 0": png(64)})
+
+    async def overtaken(work: Callable[[], Any]) -> Any:
+        run.tasks = [Task(ResultImage(np.zeros((300, 300, 3), np.uint8), "png", bytes))]
+        return work()
+
+    monkeypatch.setattr(run_progress.comfyui, "in_thread", overtaken)
+    updated(RunProgress([run], "1"))  # type: ignore[list-item]
+    assert [max(preview.size) for preview in shown] == [300]
