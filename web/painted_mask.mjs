@@ -9,6 +9,7 @@ import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, ourNodes, seedC
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
 import { addPreview } from "./output_nodes.mjs";
 import { lastPictures, seedOf, showPictures } from "./result_previews.mjs";
+import { showNode } from "./show_node.mjs";
 import { toast } from "./toast.mjs";
 import { sizeOfFile } from "./true_sizes.mjs";
 import { sentences, t } from "./i18n.mjs";
@@ -168,7 +169,7 @@ function addEditOf(node) {
     node.graph.remove(edit);
     return undefined;
   }
-  app.canvas?.centerOnNode?.(edit); // its prompt is to be written
+  showNode(edit); // its prompt is to be written
   return edit;
 }
 

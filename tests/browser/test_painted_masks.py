@@ -289,3 +289,32 @@ def test_what_a_painting_replaces_or_cannot_be_is_said(canvas: Callable[..., Any
     assert page.page.evaluate(MASKS)["masks"] == [None]
     page.shoot("painted-other-ratio")
     assert page.complaints == []
+
+
+READABLE_PROMPT = """(vue) => {
+    const edit = window.app.graph.nodes.find((node) => node.type === 'NanoBananaEdit');
+    const { ds } = window.app.canvas;
+    if (vue) {
+        const field = document.querySelector(`.lg-node[data-node-id="${edit.id}"] textarea`)?.getBoundingClientRect();
+        return field && field.top > 0 && field.bottom < window.innerHeight ? [ds.scale, field.height] : [ds.scale, 0];
+    }
+    return [ds.scale, edit.widgets.find((widget) => widget.name === 'prompt').computedHeight * ds.scale];
+}"""
+"""How large the canvas is drawn, and the height of the new edit's prompt in pixels of the screen."""
+
+
+@BOTH_RENDERERS
+def test_the_prompt_of_what_was_painted_can_be_read(canvas: Callable[..., Any], vue: bool) -> None:
+    """The new edit is brought into sight as large as its prompt needs, however small the canvas is drawn."""
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("offline"), f"A mask from far away, {page.look}"))
+    page.queue()
+    page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaGenerate")
+    page.page.evaluate("() => window.app.canvas.ds.changeScale(0.3)")
+    page.settle()
+    page.page.evaluate(HAND_PAINTED, ["NanoBananaGenerate", upload_painted(page)])
+    page.page.wait_for_function(f"(vue) => ({EDITS})() === 1 && ({READABLE_PROMPT})(vue)[1] >= 48", arg=vue)
+    page.shoot("painted-from-afar")
+    scale, _ = page.page.evaluate(READABLE_PROMPT, vue)
+    assert scale >= 0.8
+    assert page.complaints == []
