@@ -83,13 +83,14 @@ export function spentOf(usd, cap) {
   return cap === null || cap === undefined ? spent : t("spend.of", { usd: spent, cap: `$${cap}` });
 }
 
-/** A moment, as the language or this browser writes it. @param {number} seconds Unix time. */
+/** A moment, as the language or this browser writes it: the year of this year and the day of today go without saying. @param {number} seconds Unix time. */
 export function when(seconds) {
   const at = new Date(seconds * 1000);
-  const today = new Date().toDateString() === at.toDateString();
-  return today
-    ? at.toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" })
-    : at.toLocaleString(language, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const now = new Date();
+  const time = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit" });
+  if (now.toDateString() === at.toDateString()) return at.toLocaleTimeString(language, time);
+  const day = /** @type {const} */ ({ month: "short", day: "numeric", ...time });
+  return at.toLocaleString(language, now.getFullYear() === at.getFullYear() ? day : { year: "numeric", ...day });
 }
 
 /** @param {string} language @returns {Promise<Record<string, string>>} */
