@@ -27,7 +27,7 @@ _SHORTEST = 64
 """Characters of a text that can be an image."""
 _OTHER_FIELDS = re.compile(
     r"(?i)input|request|message_?history|param|option|config|setting|prompt|arguments|tool_?calls|reference|mask|init"
-    r"|source_?im|original|thumb|preview|partial|draft|reason|think|thought|signature|avatar|logo|icon|error|encrypted|grounding|search|citation"
+    r"|source_?im|original|upload|thumb|preview|partial|draft|reason|think|thought|signature|avatar|logo|icon|error|encrypted|grounding|search|citation"
 )
 """Fields that hold an echo of the request, a draft, a small version, or no result at all."""
 _MARKUP = ("![", "<img", "<IMG", "data:image")
@@ -38,6 +38,8 @@ _CODED_START = re.compile(
 _RAW_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|RIFF.{4}WEBP", re.S)
 _DRAFT_MARKS = (b'"thought"', b"partial_image")
 _LOOKED_AT = 4096
+_MOST_RAW = 16 << 20
+"""Bytes of an image behind others: it is coded at once, and nothing else runs in that time."""
 _MOST_IMAGES = 16
 _STEP = 1 << 20
 
@@ -56,11 +58,11 @@ def images_in_bytes(body: bytes) -> list[LongText]:
     if (
         (head.startswith(b"<") and not head.startswith(b"<?xml"))
         or b"<html" in head.lower()
-        or any(body.find(mark) >= 0 for mark in _DRAFT_MARKS)
+        or any(_holds(body, mark) for mark in _DRAFT_MARKS)
     ):
         return []
     raw = _RAW_START.search(body, 0, _LOOKED_AT)
-    if raw:
+    if raw and len(body) <= _MOST_RAW:
         coded = base64.b64encode(body[raw.start() :])
         return [LongText(Span(coded, 0, len(coded), escaped=False))]
     found: list[LongText] = []
@@ -75,6 +77,11 @@ def images_in_bytes(body: bytes) -> list[LongText]:
         text = LongText(replace(span, end=at))
         found += [text] if at < len(body) and image_of(text) else []  # else it is cut off
     return found
+
+
+def _holds(body: bytes, mark: bytes) -> bool:
+    """Whether `mark` is in a body, looked for in steps: a search holds the interpreter."""
+    return any(body.find(mark, at, at + _STEP + len(mark)) >= 0 for at in range(0, len(body), _STEP))
 
 
 def _walk(root: Any) -> Iterator[ImageRef]:

@@ -355,6 +355,7 @@ def test_a_picture_in_a_shape_nobody_reported_is_found(shape: str, tmp_path: Pat
 
 OTHER_PICTURES: dict[str, tuple[str, Any]] = {
     "an input": ("nanobanana", {"created": 1, "parameters": {"picture": b64(MIDDLE)}, "data": []}),
+    "an upload": ("nanobanana", {"created": 1, "uploaded_files": {"picture": b64(MIDDLE)}, "data": []}),
     "a small version": ("nanobanana", {"created": 1, "thumbnail_picture": b64(MIDDLE), "data": []}),
     "a draft": ("openrouter", chat({"content": "", "reasoning_details": [{"painting": b64(MIDDLE)}]})),
     "the page of a search": (
