@@ -95,6 +95,7 @@ OPTIONS: dict[str, Callable[[str | None], Any]] = {
     # What the answer holds.
     "sizes": _flag,
     "small": _flag,  # pictures of 64x64 whatever was asked: for tests that ask a thousand times and look at none
+    "longest": _whole,  # pixels of the longer side at most, nearly in the ratio that was asked; 0: as it was asked
     "edited": move_of,  # the first reference itself, changed and moved: see edited.py
     "rgba": _flag,
     "gray": _flag,
@@ -193,9 +194,13 @@ class Rule:
 
 
 class FaultRules:
-    """Which fault a request gets; thread-safe. `times` of a directive counts per provider and prompt text."""
+    """Which fault a request gets; thread-safe. `times` of a directive counts per provider and prompt text.
 
-    def __init__(self) -> None:
+    `always`: the options of requests for which no fault says otherwise; `clear` leaves them. Raises UnknownFault.
+    """
+
+    def __init__(self, always: str = "") -> None:
+        self._always = parse_fault(always)
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._used: dict[tuple[str, str], int] = {}
@@ -244,7 +249,7 @@ class FaultRules:
         directive = parse_fault(split_prompt(prompt)[1])
         if "after" in directive:
             raise UnknownFault("fault option 'after' is for added faults only")
-        options: FaultOptions = {}
+        options = dict(self._always)
         with self._lock:
             for rule in self._rules:
                 # A rule for uploads only would otherwise be used up by the paid requests around them.

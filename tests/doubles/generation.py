@@ -149,7 +149,7 @@ def _pictures(call: Call, request: ImageRequest, options: FaultOptions, wanted: 
         file_options |= {name: options[name] for name in ("times", "reset") if name in options}
     results = []
     for slot in range(wanted):
-        width, height = SMALL if "small" in options else _size(request, slot) if "sizes" in options else request.size
+        width, height = SMALL if "small" in options else _size(request, slot, options)
         card = replace(
             card_of(call, request, slot, wanted),
             width=width,
@@ -194,8 +194,15 @@ def _result(
     return result
 
 
-def _size(request: ImageRequest, slot: int) -> tuple[int, int]:
-    """Another size for each picture: the neighbours in the table, from the one asked for."""
+def _size(request: ImageRequest, slot: int, options: FaultOptions) -> tuple[int, int]:
+    """The size that was asked for, or where `sizes` says so another for each picture; smaller where `longest` says so."""
+    size = _neighbour(request, slot) if "sizes" in options else request.size
+    factor = options.get("longest", 0) / max(request.size)
+    return size if not 0 < factor < 1 else (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+
+
+def _neighbour(request: ImageRequest, slot: int) -> tuple[int, int]:
+    """The neighbours in the table, from the size that was asked for."""
     if slot == 0:
         return request.size
     ratios = ("1:1", "4:3", "3:4", "16:9", "9:16")

@@ -37,14 +37,14 @@ class Router(router.Router):
     apis: dict[str, Api]  # type: ignore[assignment]
     files: FileStore
 
-    def __init__(self, keys_required: bool) -> None:
+    def __init__(self, keys_required: bool, always: str) -> None:
         super().__init__()
         self.keys_required = keys_required
         self.apis = find_apis()
         self.files = FileStore()
         self.tasks = TaskStore()
         self.batches = BatchStore()
-        self.faults = FaultRules()
+        self.faults = FaultRules(always)
         self.request_log = RequestLog()
         self.switched_routes: dict[tuple[str, str], int] = {}
         """Statuses that routes answer with, by provider id and the route's name; 0 is normal service."""

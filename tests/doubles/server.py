@@ -18,13 +18,13 @@ class Doubles(Simulator):
 
     _router: Router
 
-    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True) -> None:
-        self._keys_required = keys_required
+    def __init__(self, port: int = 0, *, host: str = "127.0.0.1", keys_required: bool = True, always: str = "") -> None:
+        self._keys_required, self._always = keys_required, always
         super().__init__(port, host=host)
         self._control = Control(self._router)
 
     def _make_router(self) -> Router:
-        return Router(self._keys_required)
+        return Router(self._keys_required, self._always)
 
     def _connect(self, channel: socket.socket, allowed_hosts: tuple[str, ...] | None) -> Connection:
         return Connection(channel, self._router, self.origin, self._hosts, allowed_hosts, self._closing)

@@ -281,6 +281,20 @@ def test_pictures_of_other_sizes_and_modes(sim: Doubles) -> None:
     assert pictures(sim, "gray")[0].mode == "L"
 
 
+def test_pictures_that_are_smaller_than_asked() -> None:
+    """As one request says, or all of them where it doesn't say otherwise; the ratio stays, and other sizes stay other sizes."""
+    with start(0, always="longest=96") as small:
+        assert [pictures(small, words)[0].size for words in ("", "longest=32", "longest=0", "small")] == [
+            *((96, 96), (32, 32), (512, 512), (64, 64))
+        ]
+        assert pictures(small, "", aspect_ratio="16:9")[0].size == (96, 54)
+        assert len({image.size for image in pictures(small, "sizes", n=3)}) == 3
+        small.clear_faults()
+        assert pictures(small, "")[0].size == (96, 96)
+    with pytest.raises(UnknownFault, match="larger"):
+        start(0, always="larger=2")
+
+
 def test_pictures_of_other_numbers_and_formats(sim: Doubles) -> None:
     assert len(pictures(sim, "fewer", n=2)) == 1 and len(pictures(sim, "more", n=1)) == 2
     assert [pictures(sim, f"as={form}")[0].format for form in ("png", "jpeg", "webp")] == ["PNG", "JPEG", "WEBP"]
