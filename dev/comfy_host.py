@@ -26,6 +26,8 @@ TEST_ARGUMENTS = ("--cpu", "--disable-api-nodes")
 """ComfyUI's own partner nodes take a third of a start to load, and nothing of the pack uses them."""
 FOLDERS = ("custom_nodes", "input", "output", "temp", "user", "models")
 POLL = 0.05
+FIRST_POLL, LONGEST_POLL, POLL_GROWTH = 0.02, 0.25, 1.25
+"""Seconds between two looks at a prompt, which grow: most prompts of a test end at once, others wait for a time limit."""
 TRIES = 3
 """For a host at any free port: what was free may be another program's by the time ComfyUI has started."""
 TAKEN = ("address already in use", "error 10048")
@@ -141,13 +143,14 @@ class Host(Process):
 
     def wait_prompt(self, prompt_id: str, timeout: float = 600.0) -> dict[str, Any]:
         """The finished prompt's history entry, whatever became of it. Raises PromptFailed on a dead host or timeout."""
-        end = time.monotonic() + timeout
+        end, pause = time.monotonic() + timeout, FIRST_POLL
         while self.alive() and time.monotonic() < end:
             with suppress(OSError):
                 entry = self.get(f"/history/{prompt_id}").get(prompt_id)
                 if entry and entry.get("status", {}).get("status_str"):
                     return dict(entry)
-            time.sleep(POLL)
+            time.sleep(pause)
+            pause = min(pause * POLL_GROWTH, LONGEST_POLL)
         became = f"no end within {timeout:.0f} s" if self.alive() else "the host died"
         raise PromptFailed(f"{became}; the end of the host's log:\n{self.tail()}")
 
