@@ -6,19 +6,25 @@ A test tags its prompts with `tag`, so that what it asked can be told from what 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pack.dev.comfy_host import TEST_ARGUMENTS, Host
 from pack.tests.doubles import start
-from pack.tests.host.kit import ODD_NODE, Bench, provider_variables
+from pack.tests.host.kit import ODD_NODE, SILENT, Bench, provider_variables
+
+LONGEST = 256
+"""Pixels of a picture's longer side without --long: most of a test's time would go into drawing and saving a thousand.
+Where the size is what a test is about, `[[sim: longest=0]]` in the prompt, or a fault, asks for the whole picture."""
 
 
 @pytest.fixture(scope="session")
-def doubles() -> Iterator[Any]:
-    with start(0) as running:
+def doubles(request: pytest.FixtureRequest) -> Iterator[Any]:
+    always = "" if request.config.getoption("--long") else f"longest={LONGEST}"
+    with start(0, always=always) as running:
         yield running
 
 
@@ -27,8 +33,15 @@ def session_bench(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
     base = tmp_path_factory.mktemp("host")
     (base / "custom_nodes").mkdir()
     (base / "custom_nodes" / "odd_values.py").write_text(ODD_NODE)
-    with Host.start(base, provider_variables(doubles), (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
-        yield Bench(host, doubles)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # ours and silent: nobody else can begin to listen there
+        silent = {
+            f"NANO_BANANA_{SILENT.upper()}_BASE_URL": f"http://127.0.0.1:{taken.getsockname()[1]}",
+            f"NANO_BANANA_{SILENT.upper()}_SILENT_API_KEY": "sim-test",
+        }
+        variables = provider_variables(doubles) | silent
+        with Host.start(base, variables, (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
+            yield Bench(host, doubles)
 
 
 @pytest.fixture
@@ -61,6 +74,13 @@ def fresh(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     yield begin
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture
+def some(request: pytest.FixtureRequest) -> Callable[[Sequence[Any], int], Sequence[Any]]:
+    """`some(values, turn)`: all with --long, else every fourth, and in each turn others."""
+    long = bool(request.config.getoption("--long"))
+    return lambda values, turn: values if long else values[turn % min(4, len(values)) :: 4]
 
 
 _numbers = itertools.count(1)

@@ -8,11 +8,12 @@ import json
 import sqlite3
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pack.dev.comfy_host import Host, PromptFailed
 from PIL import Image
 
@@ -20,6 +21,28 @@ KEYED = ("onerouter", "apiframe", "nanobanana", "runflow")
 """The providers of the documents: each failure is tried with each of them."""
 SERVED = (*KEYED, "fal", "replicate")
 """Every provider that the host is pointed at the doubles for."""
+
+
+def in_turn(
+    names: Mapping[str, Iterable[str]], besides: Callable[[str, str], bool] = lambda name, provider: False
+) -> list[Any]:
+    """Parameters (provider, name) for every name with each of its providers, of which most are tried with --long only.
+
+    Without it a name has the provider whose turn it is, so that each provider comes up, and those for which `besides` says so.
+    """
+    found = []
+    for number, (name, allowed) in enumerate(names.items()):
+        providers = tuple(allowed)
+        for provider in providers:
+            first = provider == providers[number % len(providers)]
+            marks = () if first or besides(name, provider) else pytest.mark.long
+            words = name.replace(" ", "_").replace("=", ".")
+            found.append(pytest.param(provider, name, id=f"{words}-{provider}", marks=marks))
+    return found
+
+
+SILENT = "wavespeed"
+"""The provider of which the session's host has an address that refuses every connection; its key is in the profile `silent`."""
 
 
 def provider_variables(doubles: Any, key: str = "sim-test") -> dict[str, str]:

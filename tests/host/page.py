@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,3 +85,13 @@ class Page:
     def home(self) -> Path:
         assert self.host.home is not None
         return self.host.home
+
+
+@contextmanager
+def own_provider(bench: Bench, name: str, base_url: str, dialect: str) -> Iterator[str]:
+    """A provider that is added to a running host, with a key, and is removed at the end."""
+    page = Page(bench)
+    page.good("PUT", f"/providers/{name}", {"label": name, "base_url": base_url, "dialect": dialect})
+    page.good("PUT", f"/keys/{name}/default", {"key": "sim-test"})
+    yield name
+    page.good("DELETE", f"/providers/{name}")

@@ -31,15 +31,6 @@ def begin(doubles: Any, base: Path, home: Path) -> Bench:
     return Bench(Host.start(base, variables(doubles, home), TEST_ARGUMENTS), doubles)
 
 
-@pytest.fixture(scope="module")
-def talk(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host with a key for Google."""
-    base = tmp_path_factory.mktemp("talk")
-    bench = begin(doubles, base / "host", base / "home")
-    yield bench
-    bench.host.stop()
-
-
 def google(model: str = "nano-banana-pro") -> dict[str, Any]:
     return node("ProviderConfig", provider="google", model=model)
 
@@ -83,9 +74,45 @@ def chain(tag: str, bench: Bench, second: str = "two") -> dict[str, Any]:
     }
 
 
+def size_of(ran: Ran, name: str) -> tuple[int, int]:
+    """(width, height) of the picture of a node."""
+    (picture,) = ran.info(name)["images"]
+    return picture["width"], picture["height"]
+
+
 def succeeded(ran: Ran) -> Ran:
     assert ran.status == "success", ran.error or ran.refusal
     return ran
+
+
+def interrupted_chain() -> dict[str, Any]:
+    """Three turns, of which the second is not answered the first time."""
+    return {
+        "config": google(),
+        "one": first("killed one"),
+        "two": after("killed two [[sim: slow=600 times=1]]", "one", G),
+        "three": after("killed three", "two", G),
+        **shown("three"),
+    }
+
+
+@pytest.fixture(scope="module")
+def restarted(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Path]]:
+    """A host with a key for Google, on the data folder of one that was killed in the middle of that chain."""
+    base = tmp_path_factory.mktemp("talk")
+    home = base / "home"
+    one = begin(doubles, base / "one", home)
+    one.host.queue_prompt(interrupted_chain())
+    assert doubles.wait(prompt="killed two", state="received")
+    one.host.kill()
+    bench = begin(doubles, base / "two", home)
+    yield bench, home
+    bench.host.stop()
+
+
+@pytest.fixture
+def talk(restarted: tuple[Bench, Path]) -> Bench:
+    return restarted[0]
 
 
 def test_a_chain_of_nodes_is_one_conversation(talk: Bench, tag: str) -> None:
@@ -93,7 +120,7 @@ def test_a_chain_of_nodes_is_one_conversation(talk: Bench, tag: str) -> None:
     ran = succeeded(talk.run(chain(tag, talk)))
     assert roles(talk, f"{tag} two") == [["u", "m", "u"]] and roles(talk, f"{tag} three") == [["u", "m", "u", "m", "u"]]
     (entry,) = talk.asked(f"{tag} two")
-    assert [(one["width"], one["height"]) for one in entry["references"]] == [(1024, 1024), (32, 24)]
+    assert [(one["width"], one["height"]) for one in entry["references"]] == [size_of(ran, "one"), (32, 24)]
     assert not ran.info("three")["notices"] and talk.paid(tag) == 3
     succeeded(talk.run(chain(tag, talk, "two, but blue")))
     assert talk.paid(tag) == 5
@@ -155,7 +182,7 @@ def test_other_providers_get_the_last_picture(talk: Bench, tag: str) -> None:
     ran = succeeded(talk.run(graph))
     assert any("was not sent as such" in notice for notice in ran.info()["notices"])
     (entry,) = talk.asked(f"{tag} two")
-    assert [(one["width"], one["height"]) for one in entry["references"]] == [(1024, 1024)]
+    assert [(one["width"], one["height"]) for one in entry["references"]] == [size_of(ran, "one")]
 
 
 def test_nothing_of_it_gets_out(talk: Bench, tag: str) -> None:
@@ -174,33 +201,18 @@ def test_nothing_of_it_gets_out(talk: Bench, tag: str) -> None:
     assert "Conversation(1 branches; turns: 3)" in json.dumps(inputs) or not inputs.get("conversation")
 
 
-def test_a_kill_in_the_middle_pays_each_turn_once(doubles: Any, tmp_path: Path, tag: str) -> None:
+def test_a_kill_in_the_middle_pays_each_turn_once(restarted: tuple[Bench, Path]) -> None:
     """Killed while the second turn is answered: the first comes from the store with its signatures, the second is asked
     about and then sent as it was."""
-    home = tmp_path / "home"
-    one = begin(doubles, tmp_path / "one", home)
-    words = f"{tag} two [[sim: slow=600 times=1]]"
-    graph = {
-        "config": google(),
-        "one": first(f"{tag} one"),
-        "two": after(words, "one", G),
-        "three": after(f"{tag} three", "two", G),
-        **shown("three"),
-    }
-    one.host.queue_prompt(graph)
-    assert doubles.wait(prompt=f"{tag} two", state="received")
-    one.host.kill()
-    two = begin(doubles, tmp_path / "two", home)
-    try:
-        asked = two.run(graph)
-        assert "may have been charged" in asked.error and two.paid(f"{tag} one") == 1
-        succeeded(two.run(graph))
-        assert roles(two, f"{tag} two") == [["u", "m", "u"]] * 2
-        assert roles(two, f"{tag} three") == [["u", "m", "u", "m", "u"]]
-        assert [two.paid(f"{tag} {turn}") for turn in ("one", "two", "three")] == [1, 2, 1]
-        sent = [json.dumps(entry["fields"]["contents"]) for entry in two.asked(f"{tag} two")]
-        assert sent[0] == sent[1]
-        for file in home.rglob("*"):
-            assert not file.is_file() or KEY.encode() not in file.read_bytes(), file
-    finally:
-        two.host.stop()
+    two, home = restarted
+    graph = interrupted_chain()
+    asked = two.run(graph)
+    assert "may have been charged" in asked.error and two.paid("killed one") == 1
+    succeeded(two.run(graph))
+    assert roles(two, "killed two") == [["u", "m", "u"]] * 2
+    assert roles(two, "killed three") == [["u", "m", "u", "m", "u"]]
+    assert [two.paid(f"killed {turn}") for turn in ("one", "two", "three")] == [1, 2, 1]
+    sent = [json.dumps(entry["fields"]["contents"]) for entry in two.asked("killed two")]
+    assert sent[0] == sent[1]
+    for file in home.rglob("*"):
+        assert not file.is_file() or KEY.encode() not in file.read_bytes(), file

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from pack.core.request import mixed_seed
-from pack.tests.host.kit import Bench, node, provider_variables
+from pack.dev.comfy_host import Host
+from pack.tests.host.kit import KEYED, Bench, node, provider_variables
+from pack.tests.host.page import Page
 
 
 def test_auto_sends_nothing_and_the_report_says_what_it_means(bench: Bench, tag: str) -> None:
@@ -284,16 +287,28 @@ def test_the_same_picture_asked_for_twice_at_once_is_paid_once(bench: Bench, tag
     assert np.array_equal(ran.images("show_a")[0], ran.images("show_b")[0])
 
 
-def test_auto_follows_the_users_order_and_skips_who_cannot(fresh: Any, doubles: Any, tag: str) -> None:
+@pytest.fixture(scope="module")
+def keyless(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A host without any key."""
+    without = {name: "" for name in provider_variables(doubles) if name.endswith("_API_KEY")}
+    choices = {"NANO_BANANA_ORDER": "apiframe,runflow", "NANO_BANANA_MISSING_PROVIDER": "substitute"}
+    with Host.start(tmp_path_factory.mktemp("keyless"), provider_variables(doubles) | without | choices) as host:
+        yield Bench(host, doubles)
+
+
+def test_no_key_at_all_fails_with_the_cures_and_never_goes_offline(keyless: Bench, tag: str) -> None:
+    graph = {"make": node("NanoBananaGenerate", prompt=tag), "show": node("PreviewImage", images=["make", 0])}
+    ran = keyless.run(graph)
+    for word in ("No provider has a key", "API_KEY", "Settings", "offline", "Nothing was charged"):
+        assert word in ran.error
+
+
+def test_auto_follows_the_users_order_and_skips_who_cannot(keyless: Bench, tag: str) -> None:
     """Also: a named provider without a key runs as auto where the user has said so; offline is never chosen."""
-    bench = fresh(
-        doubles,
-        {
-            "NANO_BANANA_ORDER": "apiframe,runflow",
-            "NANO_BANANA_MISSING_PROVIDER": "substitute",
-            "NANO_BANANA_ONEROUTER_API_KEY": "",
-        },
-    )
+    bench = keyless
+    for name in KEYED:
+        if name != "onerouter":
+            Page(bench).good("PUT", f"/keys/{name}/default", {"key": "sim-test"})
     bench.generate(f"{tag} one", "auto")
     assert bench.asked(f"{tag} one")[0]["provider"] == "apiframe"
     bench.generate(f"{tag} two", "auto", aspect_ratio="1:8")
@@ -307,11 +322,3 @@ def test_auto_follows_the_users_order_and_skips_who_cannot(fresh: Any, doubles: 
     ran = bench.generate(f"{tag} four", "onerouter", config={"model": "nano-banana-pro"})
     assert bench.asked(f"{tag} four")[0]["provider"] == "apiframe"
     assert any("used instead" in notice for notice in ran.info()["notices"])
-
-
-def test_no_key_at_all_fails_with_the_cures_and_never_goes_offline(fresh: Any, doubles: Any, tag: str) -> None:
-    none = {name: "" for name in provider_variables(doubles) if name.endswith("_API_KEY")}
-    bench = fresh(doubles, none)
-    ran = bench.run({"make": node("NanoBananaGenerate", prompt=tag), "show": node("PreviewImage", images=["make", 0])})
-    for word in ("No provider has a key", "API_KEY", "Settings", "offline", "Nothing was charged"):
-        assert word in ran.error

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pack.dev.comfy_host import Host
-from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
+from pack.tests.host.kit import Bench, Ran, colours, node
+from pack.tests.host.page import own_provider
 from pack.tests.host.ws_client import WsClient, ws_client
 from pack.tests.raw_server import CLOSE, JSON, Connection, RawServer, answer_head, serving
 from PIL import Image
@@ -38,12 +38,11 @@ def slow_server() -> Iterator[RawServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def slow_bench(doubles: Any, slow_server: RawServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host whose APIFRAME is that server."""
-    variables = provider_variables(doubles) | {"NANO_BANANA_APIFRAME_BASE_URL": slow_server.url}
-    with Host.start(tmp_path_factory.mktemp("slow"), variables) as host:
-        yield Bench(host, doubles)
+@pytest.fixture
+def slow(bench: Bench, slow_server: RawServer) -> Iterator[str]:
+    """That server as a provider of the host."""
+    with own_provider(bench, "slow", slow_server.url, "apiframe_v1") as name:
+        yield name
 
 
 def prompt_of(text: str, provider: str = "onerouter", config: dict[str, Any] | None = None, **inputs: Any) -> Any:
@@ -172,7 +171,7 @@ def test_while_references_are_encoded(bench: Bench, listener: WsClient, tag: str
     prompt = {
         "load": node("LoadImage", image=name),
         "large": node(
-            "ImageScale", image=["load", 0], upscale_method="bicubic", width=8000, height=8000, crop="disabled"
+            "ImageScale", image=["load", 0], upscale_method="bicubic", width=6000, height=6000, crop="disabled"
         ),
         "config": node("ProviderConfig", provider="onerouter"),
         "make": node("NanoBananaEdit", prompt=tag, images__image_1=["large", 0], provider=["config", 0]),
@@ -182,7 +181,7 @@ def test_while_references_are_encoded(bench: Bench, listener: WsClient, tag: str
     listener.wait_text("preparing", timeout=300)
     interrupt(bench, listener, prompt_id)
     check_host_goes_on(bench, tag)
-    assert not bench.doubles.wait(prompt=tag, provider="onerouter", count=1, timeout=8), "it was sent after all"
+    assert not bench.doubles.wait(prompt=tag, provider="onerouter", count=1, timeout=5), "it was sent after all"
 
 
 def _answer_with_a_picture() -> bytes:
@@ -192,7 +191,9 @@ def _answer_with_a_picture() -> bytes:
     return json.dumps({"task_id": "t-1", "status": "finished", "image_urls": [address]}).encode()
 
 
-def test_in_the_middle_of_the_upload(slow_bench: Bench, slow_server: RawServer, tag: str) -> None:
+def test_in_the_middle_of_the_upload(
+    bench: Bench, listener: WsClient, slow: str, slow_server: RawServer, tag: str
+) -> None:
     """Half of the body was sent and the rest never is, so the provider can't have begun."""
     go_on = threading.Event()
 
@@ -204,27 +205,28 @@ def test_in_the_middle_of_the_upload(slow_bench: Bench, slow_server: RawServer, 
             connection.answer(_answer_with_a_picture(), "200 OK", JSON, CLOSE)
 
     slow_server.handle(read_slowly)
-    name = slow_bench.put("noise.png", colours(2600, 2600, seed=12))
+    name = bench.put("noise.png", colours(2600, 2600, seed=12))
     prompt = {
         "load": node("LoadImage", image=name),
-        "config": node("ProviderConfig", provider="apiframe"),
+        "config": node("ProviderConfig", provider=slow),
         "make": node("NanoBananaEdit", prompt=tag, images__image_1=["load", 0], provider=["config", 0]),
         "show": node("PreviewImage", images=["make", 0]),
     }
-    with ws_client(slow_bench.host) as listener:
-        prompt_id = slow_bench.host.queue_prompt(prompt, listener.client)
-        assert slow_server.wait(1, timeout=300)
-        listener.wait_text("uploading")
-        interrupt(slow_bench, listener, prompt_id)
-        assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["dropped"] == 1
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    assert slow_server.wait(1, timeout=300)
+    listener.wait_text("uploading")
+    interrupt(bench, listener, prompt_id)
+    assert listener.wait(lambda frame: frame.kind == "nano_banana.stopped").data["dropped"] == 1
     go_on.set()
     connection = slow_server.requests[0]
     assert connection.ended.wait(20) and 0 < len(connection.body) < connection.content_length
-    check_host_goes_on(slow_bench, tag)
+    check_host_goes_on(bench, tag)
     assert len(slow_server.requests) == 1
 
 
-def test_in_the_middle_of_the_answer(slow_bench: Bench, slow_server: RawServer, tag: str) -> None:
+def test_in_the_middle_of_the_answer(
+    bench: Bench, listener: WsClient, slow: str, slow_server: RawServer, tag: str
+) -> None:
     """Half of the answer is here: the other half is still read, and the picture in it kept."""
     go_on, half_out = threading.Event(), threading.Event()
 
@@ -237,13 +239,12 @@ def test_in_the_middle_of_the_answer(slow_bench: Bench, slow_server: RawServer, 
         connection.write(body[50:])
 
     slow_server.handle(answer_slowly)
-    prompt = prompt_of(tag, "apiframe")
-    with ws_client(slow_bench.host) as listener:
-        prompt_id = slow_bench.host.queue_prompt(prompt, listener.client)
-        assert half_out.wait(20)
-        interrupt(slow_bench, listener, prompt_id)
+    prompt = prompt_of(tag, slow)
+    prompt_id = bench.host.queue_prompt(prompt, listener.client)
+    assert half_out.wait(20)
+    interrupt(bench, listener, prompt_id)
     go_on.set()
-    again = slow_bench.run(prompt)
+    again = bench.run(prompt)
     assert [image["from"] for image in again.info()["images"]] == ["store"]
     assert len(slow_server.requests) == 1
 

@@ -36,69 +36,71 @@ def graph(prompts: dict[str, tuple[str, str]], **inputs: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_host_killed_in_every_state_pays_once_per_picture(doubles: Any, tmp_path: Path, tag: str) -> None:
-    """SIGKILL with pictures stored, answered, accepted and sent; only the lost reply is asked about, and then once."""
-    home = tmp_path / "home"
-    prompts = {
-        "stored": ("onerouter", f"{tag} stored"),
-        "answered": ("onerouter", f"{tag} answered [[sim: file_slow=600 times=1]]"),
-        "accepted": ("apiframe", f"{tag} accepted [[sim: task=hang]]"),
-        "sent": ("onerouter", f"{tag} sent [[sim: slow=600 times=1]]"),
-    }
-    first = begin(doubles, tmp_path / "one", home)
-    first.host.queue_prompt(graph(prompts))
+STATES = {
+    "stored": ("onerouter", "killed stored"),
+    "answered": ("onerouter", "killed answered [[sim: file_slow=600 times=1]]"),
+    "accepted": ("apiframe", "killed accepted [[sim: task=hang]]"),
+    "sent": ("onerouter", "killed sent [[sim: slow=600 times=1]]"),
+}
+"""One node for each state in which SIGKILL finds a picture."""
+ASKED = {name: (name, f"asked {name} [[sim: slow=60 times=1]]") for name in ("onerouter", "apiframe", "runflow")}
+"""Nodes that lose their answers by it."""
+
+
+@pytest.fixture(scope="module")
+def restarted(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Path]]:
+    """A host, with a cap per run, on the data folder of one that was killed while it made those pictures."""
+    base = tmp_path_factory.mktemp("ledger")
+    home = base / "home"
+    first = begin(doubles, base / "killed", home)
+    first.host.queue_prompt(graph(STATES | ASKED))
     until(lambda: home.joinpath("journal.sqlite").exists())
-    for state in prompts:
-        until(partial(is_in_state, home, f"{tag} {state}", state))
+    for state, (_, prompt) in STATES.items():
+        until(partial(is_in_state, home, prompt, state))
+    assert all(doubles.wait(prompt=prompt, state="received") for _, prompt in ASKED.values())
     first.host.kill()
-    assert doubles.finish(f"{tag} accepted") == 1
-
-    second = begin(doubles, tmp_path / "two", home)
-    try:
-        # Nobody asks: what can be had for nothing comes by itself, and nothing is paid for it.
-        until(lambda: states(home, f"{tag} answered") == states(home, f"{tag} accepted") == ["stored"])
-        assert states(home, f"{tag} sent") == ["unknown"]
-        assert all(second.paid(f"{tag} {state}") == 1 for state in prompts)
-        for state in ("stored", "answered", "accepted"):
-            ran = second.run(graph({"make": prompts[state]}))
-            info = json.loads(ran.outputs["make"]["nano_banana"][0])
-            assert info["images"][0]["from"] == "store" and info["cost_usd"] == 0
-        refused = second.generate(prompts["sent"][1])
-        assert refused.status == "error" and "1 request for its picture may have been charged, about $" in refused.error
-        assert "onerouter" in refused.error and "Queue again within an hour to pay again" in refused.error
-        assert second.paid(f"{tag} sent") == 1
-        again = second.generate(prompts["sent"][1])
-        assert again.status == "success" and second.paid(f"{tag} sent") == 2
-        assert any("Sent again, although 1 earlier request may have been charged" in n for n in again.info()["notices"])
-        assert all(second.paid(f"{tag} {state}") == 1 for state in ("stored", "answered", "accepted"))
-        check_nothing_secret(home)
-        check_graph_runs_again(second, home, tag)
-    finally:
-        second.host.stop()
+    assert doubles.finish("killed accepted") == 1
+    bench = begin(doubles, base / "one", home, NANO_BANANA_CAP_RUN="1")
+    yield bench, home
+    bench.host.stop()
 
 
-def test_each_question_is_seen_before_its_picture_is_paid_again(doubles: Any, tmp_path: Path, tag: str) -> None:
+def test_a_host_killed_in_every_state_pays_once_per_picture(restarted: tuple[Bench, Path]) -> None:
+    """SIGKILL with pictures stored, answered, accepted and sent; only the lost reply is asked about, and then once."""
+    second, home = restarted
+    # Nobody asks: what can be had for nothing comes by itself, and nothing is paid for it.
+    until(lambda: states(home, "killed answered") == states(home, "killed accepted") == ["stored"])
+    assert states(home, "killed sent") == ["unknown"]
+    assert all(second.paid(prompt) == 1 for _, prompt in STATES.values())
+    for state in ("stored", "answered", "accepted"):
+        ran = second.run(graph({"make": STATES[state]}))
+        info = json.loads(ran.outputs["make"]["nano_banana"][0])
+        assert info["images"][0]["from"] == "store" and info["cost_usd"] == 0
+    sent = STATES["sent"][1]
+    refused = second.generate(sent)
+    assert refused.status == "error" and "1 request for its picture may have been charged, about $" in refused.error
+    assert "onerouter" in refused.error and "Queue again within an hour to pay again" in refused.error
+    assert second.paid(sent) == 1
+    again = second.generate(sent)
+    assert again.status == "success" and second.paid(sent) == 2
+    assert any("Sent again, although 1 earlier request may have been charged" in n for n in again.info()["notices"])
+    assert all(second.paid(STATES[state][1]) == 1 for state in ("stored", "answered", "accepted"))
+    check_nothing_secret(home)
+    check_graph_runs_again(second, home)
+
+
+def test_each_question_is_seen_before_its_picture_is_paid_again(restarted: tuple[Bench, Path]) -> None:
     """Three nodes of one graph lost their answers; the host shows the error of one node at a time."""
-    home = tmp_path / "home"
-    prompts = {name: (name, f"{tag} {name} [[sim: slow=60 times=1]]") for name in ("onerouter", "apiframe", "runflow")}
-    first = begin(doubles, tmp_path / "one", home)
-    first.host.queue_prompt(graph(prompts))
-    assert all(doubles.wait(prompt=f"{tag} {name}", state="received") for name in prompts)
-    first.host.kill()
-
-    second = begin(doubles, tmp_path / "two", home)
-    try:
-        seen: set[str] = set()
-        for _ in range(4):
-            ran = second.run(graph(prompts))
-            unseen = {name for name in prompts if second.paid(f"{tag} {name}") > 1} - seen
-            assert not unseen, f"{unseen} were paid again, and only {seen} had been shown"
-            if ran.status == "success":
-                break
-            seen |= {name for name in prompts if name in ran.error}
-        assert ran.status == "success" and seen == set(prompts)
-    finally:
-        second.host.stop()
+    second, _ = restarted
+    seen: set[str] = set()
+    for _ in range(4):
+        ran = second.run(graph(ASKED))
+        unseen = {name for name, (_, prompt) in ASKED.items() if second.paid(prompt) > 1} - seen
+        assert not unseen, f"{unseen} were paid again, and only {seen} had been shown"
+        if ran.status == "success":
+            break
+        seen |= {name for name in ASKED if name in ran.error}
+    assert ran.status == "success" and seen == set(ASKED)
 
 
 def check_nothing_secret(home: Path) -> None:
@@ -107,23 +109,23 @@ def check_nothing_secret(home: Path) -> None:
     assert not [file for file in files if CANARY.encode() in file.read_bytes()]
 
 
-def check_graph_runs_again(bench: Bench, home: Path, tag: str) -> None:
+def check_graph_runs_again(bench: Bench, home: Path) -> None:
     """The graph in a sidecar can be queued as it is, and gives the same picture for nothing."""
     sidecars = [json.loads(file.read_text("utf-8")) for file in home.glob("results/*/*.json")]
-    (facts,) = [p for side in sidecars for p in side["pictures"] if p["prompt"] == f"{tag} stored"]
-    before = bench.paid(tag)
+    (facts,) = [p for side in sidecars for p in side["pictures"] if p["prompt"] == "killed stored"]
+    before = bench.paid("killed")
     wanted = {name: one for name, one in facts["graph"]["prompt"].items() if name.endswith("stored")}
-    assert bench.run(wanted).status == "success" and bench.paid(tag) == before
+    assert bench.run(wanted).status == "success" and bench.paid("killed") == before
 
 
 @pytest.fixture(scope="module")
-def pair(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Bench, Path]]:
-    """Two hosts on one data folder, with a cap per day."""
-    base = tmp_path_factory.mktemp("pair")
-    home = base / "home"
-    one, two = (begin(doubles, base / name, home, NANO_BANANA_CAP_RUN="1") for name in ("one", "two"))
+def pair(
+    restarted: tuple[Bench, Path], doubles: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Bench, Bench, Path]]:
+    """Two hosts on one data folder, with a cap per run."""
+    one, home = restarted
+    two = begin(doubles, tmp_path_factory.mktemp("two"), home, NANO_BANANA_CAP_RUN="1")
     yield one, two, home
-    one.host.stop()
     two.host.stop()
 
 
@@ -180,6 +182,7 @@ def test_a_damaged_journal_is_rebuilt_and_nothing_is_paid_again(pair: tuple[Benc
     assert list(home.glob("journal-*.sqlite"))
 
 
+@pytest.mark.long  # what a host does whose data folder vanishes is in test_attacks.py
 def test_without_a_place_for_it_nothing_is_sent(doubles: Any, tmp_path: Path, tag: str) -> None:
     """The data folder can't be made: told before any money moves."""
     (tmp_path / "file").write_text("in the way")

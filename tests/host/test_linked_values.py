@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,14 @@ def edited(bench: Bench, tag: str, name: str, code: str, **inputs: Any) -> Ran:
     )
 
 
-@pytest.mark.parametrize(("name", "codes"), BAD, ids=[name for name, _ in BAD])
-def test_a_bad_value_is_refused_with_its_inputs_name(bench: Bench, tag: str, name: str, codes: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("turn", "name", "codes"), [(turn, *bad) for turn, bad in enumerate(BAD)], ids=[n for n, _ in BAD]
+)
+def test_a_bad_value_is_refused_with_its_inputs_name(
+    bench: Bench, tag: str, some: Callable[..., list[str]], turn: int, name: str, codes: list[str]
+) -> None:
     """As one of the pack's own refusals, before anything is sent, and without a word of Python's."""
-    for code in codes:
+    for code in some(codes, turn):
         ran = edited(bench, tag, name, code)
         assert ran.error_type == "NanoBanana.Impossible", (code, ran.error or ran.refusal or ran.status)
         assert name in ran.error and "Nothing was charged." in ran.error, (code, ran.error)

@@ -341,7 +341,9 @@ def test_a_long_list_starts_at_once(bench: Bench, listener: WsClient, tag: str) 
     graph: Graph = {"load": node("LoadImage", image=bench.put(f"{tag}.png", colours(1000, 1200)))}
     graph["tiles"] = node("SplitImageToTileList", image=["load", 0], tile_width=240, tile_height=250, overlap=0)
     graph["config"] = node("ProviderConfig", provider="offline")
-    graph["make"] = node("NanoBananaEdit", prompt=tag, images__image_1=["tiles", 0], provider=["config", 0])
+    graph["make"] = node(
+        "NanoBananaEdit", prompt=tag, images__image_1=["tiles", 0], provider=["config", 0], resolution="0.5K"
+    )
     graph["show"] = node("PreviewImage", images=["make", 0])
     prompt_id = bench.host.queue_prompt(graph, listener.client)
     began = listener.wait(lambda frame: frame.kind == "executing" and frame.data["node"] == "make").at

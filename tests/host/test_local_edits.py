@@ -15,6 +15,8 @@ from pack.tests.host.graph_parts import Graph, Link, infos, list_of, references
 from pack.tests.host.kit import Bench, Ran, node
 
 GREEN = np.array([0, 255, 0], np.uint8)
+RESULT = 512
+"""Pixels of a result's longer side: a quarter of the work that a whole one makes."""
 NEARLY = 12
 """Of 255: a filter that reduces a result mixes a little of what lies beside a hard edge."""
 REGION: dict[str, Any] = {"region": "masked region", "mask_feather": 0, "mask_hint": "as last reference"}
@@ -58,7 +60,7 @@ def edit(bench: Bench, tag: str, frames: np.ndarray, masks: np.ndarray | None, m
     if masks is not None:
         inputs["mask"] = batch(bench, tag, graph, "masks", masks)
     pictures = {"image_1": batch(bench, tag, graph, "frames", frames)}
-    ran = bench.edit(f"{tag} [[sim: edited={move}]]", pictures, more=graph, **inputs)
+    ran = bench.edit(f"{tag} [[sim: edited={move} longest={RESULT}]]", pictures, more=graph, **inputs)
     assert ran.status == "success", ran.error
     return ran
 
@@ -71,7 +73,13 @@ ISLANDS = {
 }
 
 
-@pytest.mark.parametrize("boxes", ISLANDS.values(), ids=ISLANDS)
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        pytest.param(ISLANDS[name], id=name, marks=pytest.mark.long if name in ("edge", "one pixel") else ())
+        for name in ISLANDS
+    ],
+)
 def test_only_the_surroundings_of_the_mask_are_sent_and_only_the_mask_changes(
     bench: Bench, tag: str, boxes: list[tuple[int, int, int, int]]
 ) -> None:
@@ -92,20 +100,20 @@ def test_only_the_surroundings_of_the_mask_are_sent_and_only_the_mask_changes(
 
 
 def test_a_small_edit_of_a_large_picture_is_drawn_at_the_size_of_the_model(bench: Bench, tag: str) -> None:
-    """Whole, 3000x2000 goes through about 1K and the edit is scaled up; as a region it is made larger than it is needed."""
-    frames, mask = scenes(1, 2000, 3000), boxes_mask(2000, 3000, (1340, 860, 300, 300))
+    """Whole, 1800x1200 goes through about 1K and the edit is scaled up; as a region it is made larger than it is needed."""
+    frames, mask = scenes(1, 1200, 1800), boxes_mask(1200, 1800, (800, 520, 180, 180))
     (whole,), (part,) = (
         edit(bench, f"{tag} {name}", frames, mask[None], **{**REGION, "region": name}).info()["images"]
         for name in ("whole image", "masked region")
     )
     sent = [bench.asked(f"{tag} {name}")[0]["references"][0] for name in ("whole image", "masked region")]
     assert "region" not in whole and (whole["width"], whole["height"]) == (part["width"], part["height"]) == (
-        3000,
-        2000,
+        1800,
+        1200,
     )
     left, top, width, height = part["region"]
-    assert left <= 1340 and left + width >= 1640 and top <= 860 and top + height >= 1160 and max(width, height) <= 512
-    assert sent[0]["width"] == 3000 and sent[1]["width"] >= 2 * width
+    assert left <= 800 and left + width >= 980 and top <= 520 and top + height >= 700 and max(width, height) <= 384
+    assert sent[0]["width"] == 1800 and sent[1]["width"] >= 2 * width
 
 
 def test_what_lies_outside_the_region_is_not_paid_again(bench: Bench, tag: str) -> None:
@@ -119,7 +127,7 @@ def test_what_lies_outside_the_region_is_not_paid_again(bench: Bench, tag: str) 
     assert again.info()["images"][0]["region"][2] < 960
 
 
-@pytest.mark.parametrize("mode", ["each", "each paired"])
+@pytest.mark.parametrize("mode", [pytest.param("each", marks=pytest.mark.long), "each paired"])
 def test_each_frame_has_its_own_region(bench: Bench, tag: str, mode: str) -> None:
     frames = scenes(3, 600, 800)
     masks = np.stack([boxes_mask(600, 800, (80 + 200 * i, 60 + 150 * i, 50, 60)) for i in range(3)])
@@ -128,7 +136,7 @@ def test_each_frame_has_its_own_region(bench: Bench, tag: str, mode: str) -> Non
     link = batch(bench, tag, graph, "frames", frames)
     second = batch(bench, tag, graph, "others", others)
     mask = batch(bench, tag, graph, "masks", masks)
-    ran = bench.edit(f"{tag} [[sim: edited]]", {"image_1": link, "image_2": second}, more=graph, mask=mask,
+    ran = bench.edit(f"{tag} [[sim: edited longest={RESULT}]]", {"image_1": link, "image_2": second}, more=graph, mask=mask,
                      batch_mode=mode, **REGION)  # fmt: skip
     assert ran.status == "success", ran.error
     for result, frame, one in zip(ran.images(), frames, masks, strict=True):
@@ -171,7 +179,7 @@ def test_a_moved_result_is_told_and_put_right(bench: Bench, tag: str, region: st
     aligned = edit(bench, tag, frames, mask[None], "3:4", align="shift", **inputs)
     assert bench.paid(tag) == 1
     (facts,) = loose.info()["images"]
-    factor = facts.get("region", [0, 0, 720, 720])[2] / 1024  # the size of the result
+    factor = facts.get("region", [0, 0, 720, 720])[2] / RESULT
     dx, dy, _, _ = facts["moved"]
     assert abs(dx - 3 * factor) < 0.35 and abs(dy - 4 * factor) < 0.35
     assert [notice for notice in loose.info()["notices"] if "set align to shift" in notice]
@@ -182,13 +190,13 @@ def test_a_moved_result_is_told_and_put_right(bench: Bench, tag: str, region: st
         assert np.array_equal(ran.images()[0][mask == 0], frames[0][mask == 0])
 
 
-@pytest.mark.parametrize("region", ["whole image", "masked region"])
+@pytest.mark.parametrize("region", [pytest.param("whole image", marks=pytest.mark.long), "masked region"])
 def test_elements_of_a_list_are_put_right_each_against_its_own_picture(bench: Bench, tag: str, region: str) -> None:
     """Pictures, masks and prompts as lists: each element comes back moved by another way, and one is refused."""
     sides, moves = [720, 640, 600, 560], [(3, 4), (-6, 5), (0, 0), (9, -7)]
     pictures = [scenes(1, side, side, seed=side) for side in sides]
     masks = [boxes_mask(side, side, (200 + 60 * number, 220, 90, 80)) for number, side in enumerate(sides)]
-    prompts = [f"{tag} [[sim: edited={dx}:{dy}]]" for dx, dy in moves]
+    prompts = [f"{tag} [[sim: edited={dx}:{dy} longest={RESULT}]]" for dx, dy in moves]
     prompts[2] = f"{tag} [[sim: refuse]]"
     graph: Graph = {"infos": node("PreviewAny", source=["make", 3])}
     links = [batch(bench, tag, graph, f"picture_{number}", each) for number, each in enumerate(pictures)]
@@ -204,7 +212,7 @@ def test_elements_of_a_list_are_put_right_each_against_its_own_picture(bench: Be
     assert [json.loads(text)["element"] for text in ran.text("infos")] == [1, 2, 4]
     for result, number in zip(ran.images(), (0, 1, 3), strict=True):
         (facts,) = found[number]["images"]
-        factor = facts.get("region", [0, 0, sides[number]])[2] / 1024  # the size of the result
+        factor = facts.get("region", [0, 0, sides[number]])[2] / RESULT
         assert np.abs(np.subtract(facts["moved"], (*(factor * px for px in moves[number]), 1, 1))).max() < 0.25
         outside = masks[number] == 0
         assert np.array_equal(result[outside], pictures[number][0][outside])

@@ -67,6 +67,7 @@ def test_a_feather_wider_than_the_mask_keeps_the_outside(bench: Bench, tag: str)
 def test_a_mask_forces_the_size_of_its_image_whatever_came_back(bench: Bench, tag: str) -> None:
     """A result of another ratio is scaled to cover and cut, and the notice has the numbers."""
     original, mask = colours(101, 77, 4), hole(101, 77, 40, 20, 80, 60)
+    bench.doubles.fault("longest=0", match=tag)
     ran = edit(bench, tag, original, mask, aspect_ratio="16:9", output_size="as returned")
     (result,) = ran.images()
     assert result.shape == (101, 77, 3)

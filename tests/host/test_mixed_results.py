@@ -12,25 +12,26 @@ from typing import Any
 import numpy as np
 import pytest
 from pack.core.request import mixed_seed
-from pack.dev.comfy_host import Host
-from pack.tests.host.kit import Bench, Ran, colours, node, provider_variables
+from pack.tests.host.kit import Bench, Ran, colours, node
+from pack.tests.host.page import own_provider
 from pack.tests.raw_server import Connection, RawServer, serving
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
-def reseller() -> Iterator[RawServer]:
-    with serving() as server:
+def server() -> Iterator[RawServer]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def reseller(bench: Bench, server: RawServer) -> Iterator[RawServer]:
+    """That server as two providers of the host: `singly` makes one picture a call, `fours` up to four."""
+    with (
+        own_provider(bench, "singly", server.url, "openai_images"),
+        own_provider(bench, "fours", server.url, "onerouter"),
+    ):
         yield server
-
-
-@pytest.fixture(scope="module")
-def talking(reseller: RawServer, doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host for which the raw server is two of the providers."""
-    theirs = {f"NANO_BANANA_{name}_BASE_URL": reseller.url for name in ("NANOBANANA", "ONEROUTER")}
-    variables = provider_variables(doubles) | theirs
-    with Host.start(tmp_path_factory.mktemp("talking"), variables) as host:
-        yield Bench(host, doubles)
 
 
 def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset()) -> Callable[[Connection], None]:
@@ -59,7 +60,7 @@ def answering(side: Callable[[int], int], refused: frozenset[int] = frozenset())
 def generated(bench: Bench, prompt: str, **inputs: Any) -> Ran:
     return bench.run(
         {
-            "config": node("ProviderConfig", provider="nanobanana", max_parallel=1),
+            "config": node("ProviderConfig", provider="singly", max_parallel=1),
             "make": node("NanoBananaGenerate", prompt=prompt, provider=["config", 0], **inputs),
             "show": node("PreviewImage", images=["make", 0]),
             "texts": node("PreviewAny", source=["make", 2]),
@@ -68,27 +69,27 @@ def generated(bench: Bench, prompt: str, **inputs: Any) -> Ran:
 
 
 def test_a_batch_has_all_words_in_one_text_and_stored_pictures_keep_theirs(
-    talking: Bench, reseller: RawServer, tag: str
+    bench: Bench, reseller: RawServer, tag: str
 ) -> None:
     """The second run buys one picture more; the words of the first two are still there."""
     reseller.handle(answering(lambda _: 48))
-    assert generated(talking, tag, num_images=2).text("texts") == ["words 0\nwords 1"]
-    assert generated(talking, tag, num_images=3).text("texts") == ["words 0\nwords 1\nwords 2"]
+    assert generated(bench, tag, num_images=2).text("texts") == ["words 0\nwords 1"]
+    assert generated(bench, tag, num_images=3).text("texts") == ["words 0\nwords 1\nwords 2"]
     assert len(reseller.requests) == 3
 
 
-def test_pictures_one_by_one_have_each_their_own_words(talking: Bench, reseller: RawServer, tag: str) -> None:
+def test_pictures_one_by_one_have_each_their_own_words(bench: Bench, reseller: RawServer, tag: str) -> None:
     """Three sizes, three elements, each text with its picture."""
     reseller.handle(answering(lambda number: 48 + 16 * number))
-    ran = generated(talking, tag, num_images=3)
+    ran = generated(bench, tag, num_images=3)
     assert [picture.shape[0] for picture in ran.images()] == [48, 64, 80]
     assert ran.text("texts") == ["words 0", "words 1", "words 2"]
 
 
-def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: RawServer, tag: str) -> None:
+def test_a_success_in_between_lets_the_run_go_on(bench: Bench, reseller: RawServer, tag: str) -> None:
     """Only three failures in a row end a run: four of six, never three together, and all six are asked for."""
     reseller.handle(answering(lambda _: 48, frozenset({0, 1, 3, 4})))
-    ran = generated(talking, tag, num_images=6)
+    ran = generated(bench, tag, num_images=6)
     assert ran.status == "success", ran.error
     assert len(reseller.requests) == 6 and len(ran.images()) == 2
     assert [failed["slot"] for failed in ran.info()["failed"]] == [0, 1, 3, 4]
@@ -96,7 +97,7 @@ def test_a_success_in_between_lets_the_run_go_on(talking: Bench, reseller: RawSe
 
 
 def test_results_keep_slot_order_when_the_first_call_is_answered_last(
-    talking: Bench, reseller: RawServer, tag: str
+    bench: Bench, reseller: RawServer, tag: str
 ) -> None:
     """Two calls at once; the one for the first slots is held back until the other one is answered."""
     other_answered = threading.Event()
@@ -116,7 +117,7 @@ def test_results_keep_slot_order_when_the_first_call_is_answered_last(
             other_answered.set()
 
     reseller.handle(handler)
-    ran = talking.generate(tag, "onerouter", num_images=8, seed=3)
+    ran = bench.generate(tag, "fours", num_images=8, seed=3)
     assert ran.status == "success", ran.error
     assert [image["slot"] for image in ran.info()["images"]] == list(range(8))
     wanted = [colours(48, 48, first + index) for first in (3, mixed_seed(3, 4)) for index in range(4)]

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,12 +46,29 @@ def variables(doubles: Any) -> dict[str, str]:
     return provider_variables(doubles) | google
 
 
+LOST = {state: [f"lost {state} {number}" for number in ("one", "two")] for state in ("accepted", "sent")}
+"""The pictures of two orders, by the state of the order in which SIGKILL finds it."""
+
+
 @pytest.fixture(scope="module")
 def google(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A host on the data folder of one that was killed with those orders out, which are done by now."""
     base = tmp_path_factory.mktemp("orders")
-    (base / "custom_nodes").mkdir()
-    (base / "custom_nodes" / "older_version.py").write_text(OLDER_VERSION)
-    with Host.start(base, variables(doubles)) as host:
+    data = variables(doubles) | {"NANO_BANANA_HOME": str(base / "home")}
+    killed = Bench(Host.start(base / "one", data), doubles)
+    doubles.fault("task=hang", provider="google", match=NAME)
+    assert killed.run(graph(LOST["accepted"])).status == "success"
+    doubles.clear_faults()
+    doubles.fault("hold", provider="google", match=NAME)
+    killed.host.queue_prompt(graph(LOST["sent"]))
+    until(lambda: orders_of(doubles, LOST["sent"][0]))
+    killed.host.kill()
+    doubles.clear_faults()
+    doubles.finish_batches()
+    (base / "two" / "custom_nodes").mkdir(parents=True)
+    (base / "two" / "custom_nodes" / "older_version.py").write_text(OLDER_VERSION)
+    with Host.start(base / "two", data) as host:
+        host.home = base / "home"
         yield Bench(host, doubles)
 
 
@@ -84,6 +100,11 @@ def graph(prompts: list[str], **inputs: Any) -> dict[str, Any]:
     return made
 
 
+def orders_of(doubles: Any, prompt: str) -> list[Any]:
+    """The orders at the double that have `prompt` in one of their requests."""
+    return [batch for batch in list(doubles._router.batches.batches.values()) if prompt in str(batch.items)]
+
+
 def infos(ran: Ran) -> list[dict[str, Any]]:
     return [json.loads(text) for text in ran.outputs["make"]["nano_banana"]]
 
@@ -91,6 +112,14 @@ def infos(ran: Ran) -> list[dict[str, Any]]:
 def arrived(page: Page, tag: str, count: int) -> bool:
     """Whether so many pictures of a test have arrived."""
     return len([each for each in page.pictures(tag) if each["state"] == "stored"]) == count
+
+
+@pytest.mark.parametrize("state", LOST)
+def test_a_killed_host_collects_its_order_by_itself(google: Bench, doubles: Any, state: str) -> None:
+    """Nobody asks after the restart, and nothing is paid twice."""
+    until(lambda: arrived(Page(google), f"lost {state}", 2))
+    assert len(google.run(graph(LOST[state])).images()) == 2
+    assert google.paid(f"lost {state}") == 2 and len(orders_of(doubles, f"lost {state}")) == 1
 
 
 def test_a_list_is_one_order_that_arrives(google: Bench, tag: str) -> None:
@@ -209,29 +238,3 @@ def test_the_price_of_an_order_stands_before_it(google: Bench, tag: str) -> None
     refused = page.good("POST", "/estimate", {"prompt": prompt})["nodes"]["make"]
     assert "half price" in refused["problem"]["what"]
     assert "Google's own" in google.run(prompt).error and google.paid(tag) == 0
-
-
-@pytest.mark.parametrize("state", ["sent", "accepted"])
-def test_a_killed_host_collects_its_order_by_itself(doubles: Any, tmp_path: Path, tag: str, state: str) -> None:
-    """Nobody asks after the restart, and nothing is paid twice."""
-    doubles.fault("hold" if state == "sent" else "task=hang", provider="google", match=NAME)
-    data = {"NANO_BANANA_HOME": str(tmp_path / "home")}
-    before = len(doubles._router.batches.batches)
-    first = Bench(Host.start(tmp_path / "one", variables(doubles) | data), doubles)
-    prompts = [f"{tag} one", f"{tag} two"]
-    if state == "sent":
-        first.host.queue_prompt(graph(prompts))
-        until(lambda: len(doubles._router.batches.batches) > before)
-    else:
-        assert first.run(graph(prompts)).status == "success"
-    first.host.kill()
-    doubles.clear_faults()
-    doubles.finish_batches()
-    second = Bench(Host.start(tmp_path / "two", variables(doubles) | data), doubles)
-    try:
-        page = Page(second)
-        until(lambda: arrived(page, tag, 2))
-        assert len(second.run(graph(prompts)).images()) == 2
-        assert second.paid(tag) == 2 and len(doubles._router.batches.batches) == before + 1
-    finally:
-        second.host.stop()

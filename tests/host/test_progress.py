@@ -60,7 +60,7 @@ def test_the_page_is_told_the_same_with_what_it_needs_to_say_it(bench: Bench, li
 
 def test_what_the_node_shows_afterwards_is_the_outputs(bench: Bench, tag: str) -> None:
     """A small file for each output picture, with the size of the picture, in the host's folder for temporary files."""
-    ran = bench.run(_prompt(f"{tag} [[sim: sizes]]", num_images=3, resolution="2K"))
+    ran = bench.run(_prompt(f"{tag} [[sim: sizes longest=0]]", num_images=3, resolution="2K"))
     output = ran.outputs["make"]
     images = json.loads(output["nano_banana"][0])["images"]
     previews = [json.loads(each) for each in output["nano_banana_previews"]]
@@ -90,7 +90,7 @@ def test_the_numbers_rise_as_pictures_come(bench: Bench, listener: WsClient, tag
 @pytest.mark.parametrize("words", ["rgba", "gray", "as=webp", "slow=0"])
 def test_every_picture_is_previewed_in_rgb(bench: Bench, listener: WsClient, tag: str, words: str) -> None:
     """A preview per picture, small, whatever kind of picture it is."""
-    prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: {words}]]", num_images=2), listener.client)
+    prompt_id = bench.host.queue_prompt(_prompt(f"{tag} [[sim: {words} longest=0]]", num_images=2), listener.client)
     assert listener.wait_end(prompt_id).kind == "execution_success"
     previews = [Image.open(io.BytesIO(frame.data)) for frame in listener.of("preview")]
     assert len(previews) == 2

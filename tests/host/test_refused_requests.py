@@ -83,8 +83,8 @@ def test_a_fixed_resolution_may_be_named_and_is_not_sent(bench: Bench, tag: str)
 def test_what_is_chosen_is_sent_in_the_providers_spelling(bench: Bench, tag: str) -> None:
     """Types too: the tolerance is a string, the switches are booleans, the seed is a number."""
     ran = bench.generate(
-        tag, aspect_ratio="21:9", resolution="0.5K", seed=12, enable_web_search=True, safety_tolerance="6",
-        limit_generations="off",
+        f"{tag} [[sim: longest=0]]", aspect_ratio="21:9", resolution="0.5K", seed=12, enable_web_search=True,
+        safety_tolerance="6", limit_generations="off",
     )  # fmt: skip
     assert ran.status == "success", ran.error
     fields = bench.asked(tag)[0]["fields"]

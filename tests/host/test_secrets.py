@@ -68,7 +68,10 @@ def proxy() -> Iterator[RawServer]:
 def canary(
     doubles: Any, planted: Planted, echo: RawServer, proxy: RawServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
-    """A host with a planted key per provider, each given in another way, a proxy for everything and a .netrc."""
+    """A host with a planted key per provider, each given in another way, a proxy for everything and a .netrc.
+
+    FAL is on the internet, and the keys of Replicate and kie.ai are no keys.
+    """
     aside = tmp_path_factory.mktemp("aside")
     (aside / "key.txt").write_text(f"\ufeffsim-{planted.keys['nanobanana']}\n", encoding="utf-8")
     (aside / "raw.txt").write_text(planted.keys["apiframe"] + "\r\n")
@@ -83,13 +86,18 @@ def canary(
         "RUNFLOW_API_KEY": f"'sim-{planted.keys['runflow']}'",
         "NANO_BANANA_APIFRAME_API_KEY_FILE": str(aside / "raw.txt"),
         "NANO_BANANA_APIFRAME_BASE_URL": echo.url,
+        "NANO_BANANA_FAL_BASE_URL": "https://images.example.com",
+        "NANO_BANANA_FAL_API_KEY": "sim-remote-5a1b2c3d4e5f",
+        "NANO_BANANA_REPLICATE_API_KEY": "sim-in\u200bvisible-77aa88bb99",
+        "NANO_BANANA_KIE_API_KEY_FILE": str(aside / "nowhere.txt"),
         "NETRC": str(aside / ".netrc"),
         "HOME": str(aside),
         "NO_PROXY": "",
         "no_proxy": "",
     }
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        variables |= {name: proxy.url, name.lower(): proxy.url}
+        address = proxy.url.replace("//", "//somebody:pr0xy-pa55word@") if name == "HTTPS_PROXY" else proxy.url
+        variables |= {name: address, name.lower(): address}
     base = tmp_path_factory.mktemp("canary")
     home = tmp_path_factory.mktemp("data")
     with Host.start(base, variables | {"NANO_BANANA_HOME": str(home)}, (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
@@ -257,26 +265,10 @@ def test_a_key_does_not_follow_the_redirect_of_a_poll(
         assert len(echo.requests) == 2 and stranger.requests == []
 
 
-@pytest.fixture(scope="module")
-def remote(doubles: Any, proxy: RawServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A host whose providers are on the internet, behind a proxy; and some whose keys are no keys."""
-    variables = provider_variables(doubles) | {
-        "NANO_BANANA_ONEROUTER_BASE_URL": "https://images.example.com",
-        "NANO_BANANA_ONEROUTER_API_KEY": "sim-remote-5a1b2c3d4e5f",
-        "NANO_BANANA_RUNFLOW_API_KEY": "sim-in\u200bvisible-77aa88bb99",
-        "HTTPS_PROXY": proxy.url.replace("//", "//somebody:pr0xy-pa55word@"),
-        "https_proxy": proxy.url.replace("//", "//somebody:pr0xy-pa55word@"),
-    }
-    del variables["NANO_BANANA_NANOBANANA_API_KEY"]
-    variables["NANO_BANANA_NANOBANANA_API_KEY_FILE"] = str(tmp_path_factory.getbasetemp() / "nowhere.txt")
-    with Host.start(tmp_path_factory.mktemp("remote"), variables, (*TEST_ARGUMENTS, "--verbose", "DEBUG")) as host:
-        yield Bench(host, doubles)
-
-
-def test_a_provider_on_the_internet_is_asked_through_the_proxy(remote: Bench, proxy: RawServer, tag: str) -> None:
+def test_a_provider_on_the_internet_is_asked_through_the_proxy(canary: Bench, proxy: RawServer, tag: str) -> None:
     """A tunnel is asked for, without the key; the message blames the proxy and not the provider."""
     proxy.forget()
-    ran = remote.generate(tag, "onerouter")
+    ran = canary.generate(tag, "fal")
     assert ran.error_type == "NanoBanana.NetworkError"
     assert "proxy" in ran.error and "Nothing was charged." in ran.error
     tunnels = [
@@ -286,24 +278,24 @@ def test_a_provider_on_the_internet_is_asked_through_the_proxy(remote: Bench, pr
     assert not any(
         connection.header("authorization") or "5a1b2c3d4e5f" in connection.head_text for connection in tunnels
     )
-    for text in (ran.error, json.dumps(ran.entry), remote.host.log.read_text("utf-8", "replace")):
+    for text in (ran.error, json.dumps(ran.entry), canary.host.log.read_text("utf-8", "replace")):
         assert "pr0xy-pa55word" not in text and "5a1b2c3d4e5f" not in text
 
 
-def test_invisible_characters_in_a_key_are_refused_without_repeating_it(remote: Bench, tag: str) -> None:
+def test_invisible_characters_in_a_key_are_refused_without_repeating_it(canary: Bench, tag: str) -> None:
     """A zero-width space that was pasted along is named as what it is."""
-    ran = remote.generate(tag, "runflow")
+    ran = canary.generate(tag, "replicate")
     assert ran.error_type == "NanoBanana.ConfigError"
-    assert "NANO_BANANA_RUNFLOW_API_KEY" in ran.error and "invisible" in ran.error and "Paste it again" in ran.error
+    assert "NANO_BANANA_REPLICATE_API_KEY" in ran.error and "invisible" in ran.error and "Paste it again" in ran.error
     assert "visible-77aa88bb99" not in json.dumps(ran.entry) and "\u200b" not in ran.error
-    assert remote.asked(tag) == []
+    assert canary.asked(tag) == []
 
 
-def test_a_missing_key_file_is_named_by_its_variable(remote: Bench, tag: str) -> None:
+def test_a_missing_key_file_is_named_by_its_variable(canary: Bench, tag: str) -> None:
     """The path stays out of the message: it is the user's disk."""
-    ran = remote.generate(tag, "nanobanana")
+    ran = canary.generate(tag, "kie")
     assert ran.error_type == "NanoBanana.ConfigError"
-    assert "NANO_BANANA_NANOBANANA_API_KEY_FILE" in ran.error and "nowhere.txt" not in ran.error
+    assert "NANO_BANANA_KIE_API_KEY_FILE" in ran.error and "nowhere.txt" not in ran.error
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
-"""What a person reads when one of the newer providers fails, that it is true, and that no picture is asked for twice.
+"""Every provider in the real host: pictures and edits, and what a person reads when one of the newer ones fails.
 
-Every telling failure of each of them in one prompt, whose branches stop one by one; then a second and a third run of those
-whose answers were lost. The four providers of the first documents are tried at length in `test_failures.py`.
+Pictures and edits at all of them in one prompt each: they arrive in the provider's own dialect, and come back. Of the newer
+ones every telling failure in one prompt, whose branches stop one by one; then a second and a third run of those whose answers
+were lost. The four providers of the first documents fail at length in `test_failures.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pack.core.providers import BUILT_IN
 from pack.tests.host.all_providers import WRONG, all_providers
 from pack.tests.host.failure_texts import MONEY, check_words
-from pack.tests.host.kit import Bench, Ran, node
+from pack.tests.host.kit import Bench, Ran, colours, in_turn, node
 
+NAMES = [spec.id for spec in BUILT_IN.values()]
 LABELS = {
     "google": "Google Gemini",
     "vertex": "Google Vertex AI",
@@ -82,9 +85,11 @@ CASES = {
 LOST, BUSY = "answer-lost-once", "busy-once"
 MORE = {LOST: "drop=headers times=1", BUSY: "status=429 retry_after=0.2 times=1"}
 """Those that end well, at once or when they are queued again."""
-GIVEN = [
-    pytest.param(provider, name, id=f"{name}-{provider}") for name, case in CASES.items() for provider in case.providers
-]
+GIVEN = in_turn(
+    {name: case.providers for name, case in CASES.items()},
+    # The error panel of each provider is held against the first.
+    lambda name, provider: name == "wrong-key" or provider in CASES[name].but,
+)
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +135,14 @@ def reported(ran: Ran, provider: str, name: str) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def run(bench: Bench) -> Ran:
-    """Every failure of every provider, at once."""
+def run(bench: Bench, request: pytest.FixtureRequest) -> Ran:
+    """All those failures, at once."""
+    long = request.config.getoption("--long")
+    pairs = [each.values for each in GIVEN if long or not each.marks]
+    pairs += [(provider, name) for name in MORE for provider in LABELS]
     prompt: dict[str, Any] = {}
-    for name in (*CASES, *MORE):
-        for provider in CASES[name].providers if name in CASES else LABELS:
-            prompt |= branch(provider, name)
+    for provider, name in pairs:
+        prompt |= branch(provider, name)
     ran = bench.run(prompt, timeout=600)
     assert ran.status == "success", ran.error or ran.refusal
     return ran
@@ -194,3 +201,42 @@ def test_a_lost_answer_is_asked_about_before_it_is_paid_again(bench: Bench, run:
         assert any("Sent again, although 1 earlier request may have been charged" in n for n in info["notices"])
         assert book(bench, provider, LOST) == (2, 2)
     assert book(bench, "apiframe_v2", LOST) == (2, 1)
+
+
+# ---------------------------------------------------------------------------------------------- pictures and edits
+
+
+def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:
+    """Eleven nodes of as many providers in one prompt, none of them anybody else's."""
+    prompt: dict[str, Any] = {}
+    for name in NAMES:
+        prompt[f"config {name}"] = node("ProviderConfig", provider=name)
+        prompt[name] = node(
+            "NanoBananaGenerate", prompt=f"{tag} {name}", provider=[f"config {name}", 0], resolution="1K"
+        )
+        prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
+    ran = bench.run(prompt, timeout=600)
+    assert ran.status == "success", ran.error
+    for name in NAMES:
+        assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
+        if name != "offline":
+            (asked,) = bench.asked(f"{tag} {name}", name)
+            assert asked["paid"] == 1
+
+
+def test_each_edits_a_picture(bench: Bench, tag: str) -> None:
+    """With two references in order; uploaded first where the provider wants that."""
+    files = [bench.put(f"{tag}-{number}.png", colours(48, 64, number)) for number in (1, 2)]
+    prompt: dict[str, Any] = {f"load {n}": node("LoadImage", image=file) for n, file in enumerate(files, 1)}
+    for name in NAMES:
+        prompt[f"config {name}"] = node("ProviderConfig", provider=name)
+        pictures = {f"images__image_{n}": [f"load {n}", 0] for n in (1, 2)}
+        prompt[name] = node("NanoBananaEdit", prompt=f"{tag} {name}", provider=[f"config {name}", 0], **pictures)
+        prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
+    ran = bench.run(prompt, timeout=600)
+    assert ran.status == "success", ran.error
+    for name in NAMES:
+        assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
+        if name != "offline":
+            (asked,) = bench.asked(f"{tag} {name}", name)
+            assert len(asked["references"]) == 2
