@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from long_rows import every_value
 from pack.simulator.drawing import Card, encode
 from pack.simulator.sizes import RATIOS_10, RATIOS_14, nearest_ratio, pixels
 from pack.simulator.text_layout import BOX, drawable, fit
@@ -27,8 +28,7 @@ def card(width: int, height: int, **more: object) -> Card:
     return Card(width, height, **{**values, **more})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("ratio", RATIOS_14)
-@pytest.mark.parametrize("thumbnails", [0, 1, 14])
+@pytest.mark.parametrize(("ratio", "thumbnails"), every_value(RATIOS_14, [0, 1, 14]))
 def test_every_ratio_with_and_without_references(ratio: str, thumbnails: int) -> None:
     width, height = pixels(ratio, "0.5K")
     pictures = [Image.new("RGB", (64, 30 + 20 * (number % 3)), "red") for number in range(thumbnails)]
