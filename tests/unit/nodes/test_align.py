@@ -51,8 +51,7 @@ MOVED = [
 ]
 
 
-@pytest.mark.parametrize("moved", MOVED, ids=lambda each: f"{each.dx},{each.dy},{each.sx}")
-@pytest.mark.parametrize("part", [0.0, 0.5], ids=["kept", "half replaced"])
+@pytest.mark.parametrize(("moved", "part"), every_value(MOVED, [0.0, 0.5]))
 def test_a_known_movement_is_found(moved: Movement, part: float) -> None:
     """Through other brightness, contrast and noise, and with a half that shows something else."""
     original = view(scene(1), Movement(0, 0))
