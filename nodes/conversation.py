@@ -30,7 +30,7 @@ class NanoBananaConversation(io.ComfyNode):
             category=CATEGORY,
             description="Gives the conversation that has made a picture of the results folder, so that a Nano "
             "Banana Generate or Edit goes on from it. The results panel puts this node on the canvas: Continue this "
-            "conversation or Edit this picture.",
+            "conversation.",
             search_aliases=["nano banana chat", "multi-turn edit", "continue conversation"],
             inputs=[
                 io.String.Input(

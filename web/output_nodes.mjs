@@ -57,13 +57,18 @@ export const needsPreview = (node) => isActive(node) && !feedsOutput(node, MAX_D
 
 /** Part of an undo step of its caller. @param {Node} node */
 export function addPreview(node) {
+  if (connectPreview(node)) toast("info", t("output.added"), t("output.why", { node: String(node.title) }));
+}
+
+/** The same without a word of it. @param {Node} node @returns {boolean} Whether it could be made. */
+export function connectPreview(node) {
   const made = /** @type {any} */ (window).LiteGraph?.createNode?.(PREVIEW);
-  if (!made || !node.graph) return;
+  if (!made || !node.graph) return false;
   made.setSize?.(SIZE);
   made.pos = freePlaceBeside(node, SIZE, "right");
   node.graph.add(made);
   node.connect(0, made, 0);
-  toast("info", t("output.added"), t("output.why", { node: String(node.title) }));
+  return true;
 }
 
 /** Whether a graph has an active node that shows or saves something; a node that is no subgraph has none. @param {Graph | undefined} graph @param {number} depthLeft @returns {boolean} */

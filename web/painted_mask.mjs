@@ -7,7 +7,7 @@ import { app } from "/scripts/app.js";
 import { freePlaceBeside } from "./free_place.mjs";
 import { asOneUndoStep, governing, hasLink, isImageNode, linkOf, ourNodes, seedControl, setWidget, slotOf, sourceOf, SUBGRAPH_INPUT } from "./graph.mjs";
 import { addLoadImage, LOAD_IMAGE_SIZE, setFile } from "./load_image.mjs";
-import { addPreview } from "./output_nodes.mjs";
+import { connectPreview } from "./output_nodes.mjs";
 import { lastPictures, seedOf, showPictures } from "./result_previews.mjs";
 import { showNode } from "./show_node.mjs";
 import { toast } from "./toast.mjs";
@@ -101,7 +101,7 @@ function connectMask(node, file, own) {
       return;
     }
     setMask(edit, file);
-    addPreview(edit);
+    connectPreview(edit);
     const keeps = keepSeed(node, seedOf(own));
     const warning = keeps ? "" : t("painted.seed_moves", { node: String(node.title) });
     toast(keeps ? "success" : "warn", t("painted.title"), sentences(t("painted.new_edit", { node: String(edit.title) }), warning));

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import bytes_of, entered, open_panel, prompted, text_to_image
+from pack.tests.browser.page_parts import (
+    BOTH_RENDERERS,
+    CAPTURE,
+    bytes_of,
+    entered,
+    open_panel,
+    prompted,
+    text_to_image,
+    toast,
+)
 from pack.tests.host.kit import Bench, node
 from playwright.sync_api import Locator, expect
 
@@ -325,13 +334,15 @@ def press_in_viewer(page: Any, tiles: Locator, name: str) -> None:
 
 
 LEFT_OVER = """() => {
-    const node = window.app.graph.nodes[1];
+    const node = window.app.graph.nodes[0];
+    window.app.canvas.deselectAll();
+    window.app.canvas.selectNode(node);
     const mask = window.LiteGraph.createNode('SolidMask');
     window.app.graph.add(mask);
     mask.connect(0, node, node.inputs.findIndex((input) => input.name === 'mask'));
     node.widgets.find((widget) => widget.name === 'delivery').value = 'batch';
 }"""
-"""The second edit has a mask, and is set to order its picture."""
+"""The first edit is selected, has a mask, and is set to order its picture."""
 
 
 def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench: Bench, doubles: Any) -> None:
@@ -351,28 +362,84 @@ def test_a_conversation_goes_on_from_a_picture(canvas: Callable[..., Any], bench
     )
     (found,) = bench.host.get("/nano_banana/results?query=lapwing")["results"]
     assert ids == [found["content"]] * 2 and len(found["content"]) == 64
+    page.page.evaluate(LEFT_OVER)
+    press_in_viewer(page, tiles, "Continue this conversation")
+    for told in ("Its mask stays connected", "Its delivery is batch"):
+        expect(toast(page, "Continue this conversation").last).to_contain_text(told)
     page.command("Comfy.Canvas.FitView")
     page.page.wait_for_function(
-        "() => [...document.querySelectorAll('.nb-conversation img')].filter((each) => each.naturalWidth > 0).length === 2"
+        "() => [...document.querySelectorAll('.nb-conversation img')].filter((each) => each.naturalWidth > 0).length === 3"
     )
     page.shoot("conversation")
     assert page.complaints == []
 
 
-def test_a_picture_without_its_words_is_named_so(canvas: Callable[..., Any], bench: Bench) -> None:
-    """Its provider takes no earlier turns. What the node still has of another picture is told."""
-    page = canvas()
-    made(bench, "sandpiper")
-    tiles = picture_beside_two_edits(page, "sandpiper")
+LAST_PROMPT = """() => window.app.graph.nodes.findLast((node) => node.type === 'NanoBananaEdit').widgets
+    .find((widget) => widget.name === 'prompt').value"""
+
+
+def type_into_last_edit(page: Any, text: str) -> None:
+    """Types once a prompt has the focus, and waits until the last edit has the text."""
+    page.page.wait_for_function("() => document.activeElement?.tagName === 'TEXTAREA'")
+    assert page.page.evaluate(LAST_PROMPT) == ""
+    page.page.keyboard.type(text)
+    page.page.wait_for_function(f"(text) => ({LAST_PROMPT})() === text", arg=text)
+
+
+@BOTH_RENDERERS
+def test_a_picture_is_edited_in_a_node_of_its_own(canvas: Callable[..., Any], bench: Bench, vue: bool) -> None:
+    """At its provider and model; the selected edit is left alone unless it is new; one undo takes all of it back."""
+    page = canvas(vue=vue)
+    prompt = f"sandpiper-{page.look}"
+    made(bench, prompt, provider="onerouter", config={"model": "nano-banana-pro"})
+    tiles = picture_beside_two_edits(page, prompt)
     page.page.evaluate(LEFT_OVER)
+    page.choose("NanoBananaEdit", "prompt", "Of another picture")
+    page.page.evaluate(CAPTURE)
+    before = page.page.evaluate(LINKS)
     press_in_viewer(page, tiles, "Edit this picture")
-    toast = page.page.locator(".p-toast-message").filter(has_text="Edit this picture")
-    for told in ("the prompt that made it does not", "Its mask stays connected", "Its delivery is batch"):
-        expect(toast).to_contain_text(told)
+    expect(toast(page, "Edit this picture")).to_contain_text("write in its prompt what is to change")
+    taken = ["images.image_1=LoadImage", "provider=ProviderConfig"]
+    assert page.page.evaluate(LINKS) == [*before, ["", taken]]
+    type_into_last_edit(page, "Make it night")
+    asked = [page.widget("ProviderConfig", name)["value"] for name in ("provider", "model", "profile")]
+    assert asked == ["onerouter", "nano-banana-pro", "default"]
+    assert page.page.evaluate(SHOWN)
     page.shoot("edit-this-picture")
-    taken = ["images.image_1=LoadImage", "mask=SolidMask", "conversation=NanoBananaConversation"]
-    assert page.page.evaluate(LINKS)[1] == ["right", taken]
+    page.page.evaluate("() => document.activeElement.blur()")
+    page.command("Comfy.Undo")
+    if page.page.evaluate(LINKS) != before:  # what was typed is a step of its own
+        page.command("Comfy.Undo")
+    assert page.page.evaluate(LINKS) == before
+    assert page.page.evaluate("() => window.app.graph.nodes.map((node) => node.type).sort()") == [
+        "NanoBananaEdit",
+        "NanoBananaEdit",
+        "SolidMask",
+    ]
     assert page.complaints == []
+
+
+def test_a_new_edit_takes_the_picture_itself(canvas: Callable[..., Any], bench: Bench) -> None:
+    """The selected one, which has nothing yet; the next picture then has a node of its own, at the same provider."""
+    page = canvas()
+    made(bench, "turnstone", provider="onerouter", config={"model": "nano-banana-pro"})
+    tiles = picture_beside_two_edits(page, "turnstone")
+    taken = ["images.image_1=LoadImage", "provider=ProviderConfig"]
+    for expected in ([["left", []], ["right", taken]], [["left", []], ["right", taken], ["", taken]]):
+        press_in_viewer(page, tiles, "Edit this picture")
+        page.page.wait_for_function("() => document.activeElement?.tagName === 'TEXTAREA'")
+        assert page.page.evaluate(LINKS) == expected
+    kinds = page.page.evaluate("() => window.app.graph.nodes.map((node) => node.type)")
+    assert kinds.count("ProviderConfig") == 1 and kinds.count("PreviewImage") == 2
+    assert page.complaints == []
+
+
+SHOWN = """() => {
+    const { graph } = window.app;
+    const edit = graph.nodes.findLast((node) => node.type === 'NanoBananaEdit');
+    return edit.outputs[0].links.some((id) => graph.getNodeById(graph.getLink(id).target_id).type === 'PreviewImage');
+}"""
+"""Whether a node shows what the last edit makes."""
 
 
 def test_a_picture_becomes_the_reference_of_the_selected_edit(canvas: Callable[..., Any], bench: Bench) -> None:

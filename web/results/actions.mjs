@@ -2,10 +2,12 @@
 import { actionButton, button } from "../dom.mjs";
 import { confirmDialog } from "../dialog.mjs";
 import { copyText } from "../clipboard.mjs";
+import { focusPrompt } from "../prompt_focus.mjs";
 import { ask, pictureUrl } from "../server.mjs";
 import { toast } from "../toast.mjs";
 import { unresolvedActions } from "../unresolved.mjs";
 import { t } from "../i18n.mjs";
+import { editPicture } from "./edit_picture.mjs";
 import { goOnFrom, insertPicture, openWorkflow, useAsReference } from "./canvas.mjs";
 import { actionName, fileName } from "./facts.mjs";
 import { recordedPart, runOnly } from "./pay_again.mjs";
@@ -30,10 +32,11 @@ import { recordedPart, runOnly } from "./pay_again.mjs";
 export function actionsOf(result, handlers, room = "row") {
   /** @type {HTMLElement[]} */
   const found = [];
-  /** @param {Promise<unknown>} work */
+  /** @template T @param {Promise<T>} work */
   const onCanvas = async (work) => {
-    await work;
+    const done = await work;
     handlers.onCanvas();
+    return done;
   };
   /** @param {string} name @param {() => unknown} work @param {string} [style] */
   const add = (name, work, style = "") =>
@@ -47,7 +50,8 @@ export function actionsOf(result, handlers, room = "row") {
   const whole = result.picture && room === "whole";
   if (whole) add(result.favourite ? "unfavourite" : "favourite", () => handlers.toggleFavourite(result));
   if (whole) add("reference", () => onCanvas(useAsReference(result)), "nb-main");
-  if (whole && result.content) add(result.conversation ? "continue" : "edit", () => onCanvas(goOnFrom(result)));
+  if (whole && result.conversation) add("continue", () => onCanvas(goOnFrom(result)));
+  else if (whole) add("edit", async () => focusPrompt(await onCanvas(editPicture(result))));
   add("graph", () => onCanvas(openWorkflow(result)));
   if (result.picture) add("insert", () => onCanvas(insertPicture(result)));
   if (whole) add("save", () => save(result));

@@ -11,7 +11,7 @@ import { t, when } from "../i18n.mjs";
 /** @typedef {import("../server.mjs").Result} Result */
 /** @typedef {[number, number]} Position On the canvas. */
 
-const EDIT = "NanoBananaEdit";
+export const EDIT = "NanoBananaEdit";
 
 /** Opens the workflow that asked for a picture, beside what is open. @param {Result} result */
 export async function openWorkflow(result) {
@@ -69,8 +69,7 @@ export async function goOnFrom(result) {
     if (next) node.connect(0, next, freeConversation(next));
     else app.canvas.selectNode?.(node);
     const first = next ? t("results.continued", { node: String(next.title) }) : t("results.continue_hint");
-    const alone = result.conversation ? [] : [t("results.edit_only_picture")];
-    toast(left.length ? "warn" : "success", t(result.conversation ? "results.continue" : "results.edit"), [first, ...alone, ...left].join("\n"));
+    toast(left.length ? "warn" : "success", t("results.continue"), [first, ...left].join("\n"));
   });
 }
 
@@ -104,7 +103,7 @@ export const nodeAt = (at) => openGraph().getNodeOnPos?.(at[0], at[1]) ?? undefi
 export const isEdit = (node) => node?.comfyClass === EDIT && isOurs(node);
 
 /** @param {Result} result @returns {Promise<string>} Its name among the inputs. */
-async function copyToInput(result) {
+export async function copyToInput(result) {
   return (await ask(`/results/${encodeURIComponent(result.id)}/input`, { method: "POST" })).name;
 }
 
