@@ -138,6 +138,35 @@ def test_a_search_narrows_the_list(page: Any, bench: Bench) -> None:
     assert page.complaints == []
 
 
+def test_pictures_in_a_bucket_that_is_away_say_so(page: Any, bench: Bench) -> None:
+    """The list is there, with what this machine has, and the rest is said to be elsewhere and not gone."""
+    for prompt in ("A crane in the bucket", "A crane on this machine"):
+        assert bench.generate(prompt).status == "success"
+
+    def away(route: Any) -> None:
+        answer = route.fetch()
+        listed = answer.json()
+        for each in listed["results"]:
+            if each["prompt"] == "A crane in the bucket":
+                each.update(picture=False, away=True)
+        route.fulfill(response=answer, json=listed)
+
+    told = page.page.get_by_text("The results bucket doesn't answer now")
+    page.page.route("**/nano_banana/results?*", away)
+    try:
+        open_panel(page)
+        expect(told).to_be_visible()
+        expect(row(page, "A crane in the bucket")).to_contain_text("In the results bucket, which doesn't answer now")
+        expect(row(page, "A crane on this machine").locator("img")).to_be_visible()
+        page.shoot("bucket-away")
+    finally:
+        page.page.unroute("**/nano_banana/results?*")
+    open_panel(page)
+    expect(row(page, "A crane in the bucket").locator("img")).to_be_visible()
+    expect(told).to_be_hidden()
+    assert page.complaints == []
+
+
 def test_a_picture_is_inserted_as_a_node_that_runs(page: Any, bench: Bench) -> None:
     """The node on the canvas gives the provider's picture, pixel for pixel."""
     assert bench.generate("A dipper in a brook").status == "success"
