@@ -498,6 +498,31 @@ def test_the_file_is_saved_as_the_provider_sent_it(canvas: Callable[..., Any], b
     assert page.complaints == []
 
 
+def test_the_viewer_says_that_a_picture_is_loading(canvas: Callable[..., Any], bench: Bench) -> None:
+    """Its small copy is shown until then, and has had the place of the picture."""
+    page = canvas()
+    made(bench, "osprey")
+    tiles = open_grid(page, "osprey")
+    expect(tiles).to_have_count(1)
+    held: list[Any] = []
+    whole = re.compile("/image$")
+    page.page.route(whole, lambda route: held.append(route))
+    tiles.first.locator("a").click()
+    viewer = page.page.locator("dialog.nb-viewer")
+    state, stage, scale = viewer.locator(".nb-load"), viewer.locator(".nb-stage"), viewer.locator(".nb-scale")
+    expect(state).to_have_text("Loading…")
+    expect(stage).to_have_css("background-image", re.compile("max=256"))
+    expect(scale).to_have_text("…")
+    page.shoot("viewer-loading")
+    for route in held:
+        route.continue_()
+    page.page.unroute(whole)
+    expect(state).to_be_hidden()
+    expect(scale).to_have_text(re.compile(r"^\d+ %$"))
+    expect(stage).to_have_css("background-image", "none")
+    assert page.complaints == []
+
+
 def test_the_viewer_says_what_a_picture_was_made_from(canvas: Callable[..., Any], bench: Bench) -> None:
     """The file, and the picture of the same run, which opens; options that aren't at their defaults."""
     page = canvas()

@@ -5,6 +5,7 @@ import { ask, pictureUrl } from "../server.mjs";
 import { t, when } from "../i18n.mjs";
 import { details } from "./details.mjs";
 import { modelLine } from "./facts.mjs";
+import { LoadState } from "./load_state.mjs";
 import { optionName } from "./origin.mjs";
 
 /** @typedef {import("../server.mjs").Result} Result */
@@ -18,6 +19,7 @@ export function openCompare(left, right, closed) {
   const images = both.map((each) => el("img", { src: pictureUrl(each.id), alt: each.prompt, draggable: "false", decoding: "async" }));
   const divider = el("div", { class: "nb-divider", "aria-hidden": "true" });
   const labels = ["nb-label-left", "nb-label-right"].map((side) => el("span", { class: `nb-label ${side}` }));
+  const states = both.map(() => new LoadState());
   const stage = el("div", { class: "nb-stage nb-two" }, ...images, divider, ...labels, slider);
   const sides = both.map(() => el("section", {}));
   /** What differs in how they were made. @type {[Fact[], Fact[]]} */
@@ -33,9 +35,19 @@ export function openCompare(left, right, closed) {
   };
   const showLabels = () => labelsOf(left, right, differing).forEach((text, side) => labels[side]?.replaceChildren(text));
   slider.addEventListener("input", () => stage.style.setProperty("--nb-at", `${slider.value}%`));
-  for (const image of images) image.addEventListener("load", show);
+  images.forEach((image, side) => {
+    states[side]?.begin();
+    image.addEventListener("load", () => {
+      states[side]?.end();
+      show();
+    });
+    image.addEventListener("error", () => {
+      image.classList.add("nb-broken");
+      void states[side]?.fail(both[side]?.id ?? "", () => true);
+    });
+  });
   dialog.body.append(
-    el("div", { class: "nb-viewer-picture" }, el("div", { class: "nb-viewer-stage" }, stage)),
+    el("div", { class: "nb-viewer-picture" }, el("div", { class: "nb-viewer-stage nb-viewer-two" }, stage, ...states.map((each) => each.root))),
     el("aside", { class: "nb-viewer-side" }, ...sides),
   );
   show();

@@ -5,6 +5,7 @@ import { ask, pictureUrl } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { details } from "./details.mjs";
 import { pictureName } from "./facts.mjs";
+import { LoadState } from "./load_state.mjs";
 import { originOf } from "./origin.mjs";
 import { THUMBNAIL } from "./row.mjs";
 import { ZoomStage } from "./zoom.mjs";
@@ -25,7 +26,8 @@ export class Viewer {
   constructor(album, id) {
     this.album = album;
     this.id = id;
-    this.stage = new ZoomStage(() => this.stageChanged());
+    this.loadState = new LoadState();
+    this.stage = new ZoomStage(() => this.stageChanged(), (state) => this.pictureLoaded(state));
     /** What the facts were drawn for. */
     this.drawn = "";
     this.scale = el("output", { class: "nb-quiet nb-scale" });
@@ -36,7 +38,7 @@ export class Viewer {
     this.next = button("›", () => this.go(1), { class: "nb-next", "aria-label": t("viewer.next"), title: t("viewer.next") });
     this.dialog = openDialog("", { class: "nb-viewer", onclose: () => this.album.closed(this.id) });
     this.dialog.body.append(
-      el("div", { class: "nb-viewer-picture" }, el("div", { class: "nb-viewer-stage" }, this.stage.root, this.previous, this.next), this.zoomButtons()),
+      el("div", { class: "nb-viewer-picture" }, el("div", { class: "nb-viewer-stage" }, this.stage.root, this.loadState.root, this.previous, this.next), this.zoomButtons()),
       el("aside", { class: "nb-viewer-side" }, this.actions, this.facts, this.origin),
     );
     this.dialog.root.addEventListener("keydown", (event) => this.key(event));
@@ -77,9 +79,16 @@ export class Viewer {
     void this.showOrigin(id);
   }
 
+  /** @param {"loading" | "here" | "failed"} state */
+  pictureLoaded(state) {
+    const { id } = this;
+    if (state === "loading") this.loadState.begin();
+    else if (state === "here") this.loadState.end();
+    else void this.loadState.fail(id, () => this.id === id);
+  }
+
   stageChanged() {
-    // Until the picture is here its small copy is shown, blurred.
-    this.scale.textContent = this.stage.size[0] ? `${Math.round(this.stage.scale * 100)} %` : "…";
+    this.scale.textContent = this.stage.size[0] ? `${Math.round(this.stage.scale * 100)} %` : this.stage.isLoading ? "…" : "–";
     const drawn = `${this.id} ${this.stage.size}`;
     if (drawn === this.drawn) return; // each move of the picture comes here
     const result = this.album.pictures()[this.index];
