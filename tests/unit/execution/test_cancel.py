@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -103,16 +104,17 @@ def test_a_run_that_is_stopped_while_its_request_leaves_says_truly_whether_it_wa
     engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch, is_before: bool
 ) -> None:
     prompt, send, runs, is_there = f"leaving {is_before}", Transport.send, list[Run](), threading.Event()
-    summaries = list[StopSummary]()
+    summaries = Queue[StopSummary]()
+    """A run that is stopped may be done before `stop` has returned."""
 
     def stopping(transport: Transport, *what: Any, hooks: TransferHooks, **more: Any) -> Any:
         def leaving() -> None:
             assert is_there.wait(30)
             if is_before:
-                summaries.append(runs[0].stop())
+                summaries.put(runs[0].stop())
             hooks.on_last_byte()
             if not is_before:
-                summaries.append(runs[0].stop())
+                summaries.put(runs[0].stop())
 
         hooked = replace(hooks, on_last_byte=leaving) if more["fresh"] else hooks
         return send(transport, *what, hooks=hooked, **more)
@@ -121,7 +123,7 @@ def test_a_run_that_is_stopped_while_its_request_leaves_says_truly_whether_it_wa
     runs.append(begin(engine, prompt, "onerouter"))
     is_there.set()
     finish(runs[0])
-    (summary,) = summaries
+    summary = summaries.get(timeout=30)
     paid = doubles.request_log(prompt=prompt)["paid_images"]
     if is_before:
         assert (summary.dropped, summary.pending, paid, spent(engine)) == (1, 0, 0, 0)
