@@ -200,12 +200,17 @@ def _price(model: Model, resolution: str, share: float) -> float | None:
     return None if usd is None else usd * share
 
 
+def is_empty(prompt: str) -> bool:
+    """Whether a prompt has no character that shows anything."""
+    return all(unicodedata.category(letter) in _UNSEEN for letter in prompt)
+
+
 def _check_delivery_and_prompt(request: Request, spec: ProviderSpec, model: Model, capabilities: Capabilities) -> None:
     if request.options.delivery == "batch" and spec.batch is None:
         raise _impossible(
             msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
         )
-    if not any(unicodedata.category(letter) not in _UNSEEN for letter in request.prompt):
+    if is_empty(request.prompt):
         raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(
