@@ -201,6 +201,8 @@ def test_a_variation_in_a_queue_on_change_runs_once(canvas: Callable[..., Any], 
     page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
     expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
     kinds = page.page.evaluate(KINDS)
+    # A Preview Image that grows for its picture is a change, too, and the page would run again for that.
+    page.page.evaluate("() => window.app.graph.nodes.find((n) => n.type === 'PreviewImage')?.setSize([300, 400])")
     page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
     page.page.evaluate(MODE, "change")
     prompts = sent_prompts(page)

@@ -194,18 +194,18 @@ def test_what_was_spent_is_asked_for_when_it_may_have_changed(canvas: Callable[.
     page = canvas()
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url.partition("/nano_banana")[2]))
-    made(bench, "whimbrel")
-    tiles = open_grid(page, "whimbrel")
+    made(bench, "hoopoe")
+    tiles = open_grid(page, "hoopoe")
     expect(tiles).to_have_count(1)
     before = asked.count("/spend")
     assert before >= 1
     search = page.page.locator(".nb-results input[type=search]")
-    for text in ("whimb", "whim", "wh", "whimbrel"):
+    for text in ("hoop", "hoo", "ho", "hoopoe"):
         search_with(page, f"query={text}&", partial(search.fill, text))
     search_with(page, "favourite=yes", lambda: page.page.get_by_role("button", name="Favourites only").click())
     expect(tiles).to_have_count(0)
     assert asked.count("/spend") == before
-    page.load(prompted(text_to_image("onerouter"), "whimbrel, another"))
+    page.load(prompted(text_to_image("onerouter"), "hoopoe, another"))
     with page.page.expect_response(lambda answer: answer.url.endswith("/nano_banana/spend")):
         page.queue()
     assert page.complaints == []

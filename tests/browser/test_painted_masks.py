@@ -29,6 +29,10 @@ def paint_a_mask(page: Any, kind: str) -> None:
     page.page.evaluate(
         "(kind) => window.app.canvas.selectNode(window.app.graph.nodes.find((node) => node.type === kind))", kind
     )
+    # Nodes 2.0 hands the picture that it shows to the node a moment later, and the editor doesn't open without.
+    page.page.wait_for_function(
+        "(kind) => window.app.graph.nodes.find((node) => node.type === kind).imgs?.length > 0", arg=kind
+    )
     page.command("Comfy.MaskEditor.OpenMaskEditor")
     zone = page.page.get_by_test_id("pointer-zone")
     zone.wait_for()

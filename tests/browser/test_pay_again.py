@@ -217,7 +217,7 @@ def test_the_node_pays_for_the_run_that_failed(canvas: Callable[..., Any], doubl
 def test_a_variation_says_what_the_nodes_before_it_lack(canvas: Callable[..., Any], doubles: Any) -> None:
     """Without a node that shows it nothing would run; the price on the node is its own."""
     page = canvas()
-    prompt, later = f"A ruff, {page.look}", f"A ruff at night, {page.look}"
+    prompt, later = f"A reeve, {page.look}", f"A reeve at night, {page.look}"
     page.load(prompted(text_to_image("onerouter"), prompt))
     page.page.evaluate(EDITED, [later])
     page.page.evaluate(WITHOUT_OUTPUTS)

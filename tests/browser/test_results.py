@@ -140,14 +140,14 @@ def test_a_search_narrows_the_list(page: Any, bench: Bench) -> None:
 
 def test_pictures_in_a_bucket_that_is_away_say_so(page: Any, bench: Bench) -> None:
     """The list is there, with what this machine has, and the rest is said to be elsewhere and not gone."""
-    for prompt in ("A crane in the bucket", "A crane on this machine"):
+    for prompt in ("A stilt in the bucket", "A stilt on this machine"):
         assert bench.generate(prompt).status == "success"
 
     def away(route: Any) -> None:
         answer = route.fetch()
         listed = answer.json()
         for each in listed["results"]:
-            if each["prompt"] == "A crane in the bucket":
+            if each["prompt"] == "A stilt in the bucket":
                 each.update(picture=False, away=True)
         route.fulfill(response=answer, json=listed)
 
@@ -156,13 +156,13 @@ def test_pictures_in_a_bucket_that_is_away_say_so(page: Any, bench: Bench) -> No
     try:
         open_panel(page)
         expect(told).to_be_visible()
-        expect(row(page, "A crane in the bucket")).to_contain_text("In the results bucket, which doesn't answer now")
-        expect(row(page, "A crane on this machine").locator("img")).to_be_visible()
+        expect(row(page, "A stilt in the bucket")).to_contain_text("In the results bucket, which doesn't answer now")
+        expect(row(page, "A stilt on this machine").locator("img")).to_be_visible()
         page.shoot("bucket-away")
     finally:
         page.page.unroute("**/nano_banana/results?*")
     open_panel(page)
-    expect(row(page, "A crane in the bucket").locator("img")).to_be_visible()
+    expect(row(page, "A stilt in the bucket").locator("img")).to_be_visible()
     expect(told).to_be_hidden()
     assert page.complaints == []
 
