@@ -15,16 +15,22 @@ const FOOTER_ROWS = 60;
 export function addVueLayout(node, inner) {
   /** @type {HTMLElement | null} */
   let grid = null;
+  /** The prompt's element that has its height: the host may draw it later than the rest, and anew. @type {HTMLTextAreaElement | null} */
+  let fitted = null;
   const element = () => /** @type {HTMLElement | null} */ (inner.closest(".lg-node"));
   const fit = () => {
-    const [frame, prompt] = [element(), grid?.querySelector("textarea")];
+    const [frame, prompt] = [element(), grid?.querySelector("textarea") ?? null];
     if (!frame || !grid || !prompt) return;
     // The footer has no such row, and what changes the seed is in the row of the seed.
     const rows = widgetsOfPrompt(node).filter((each) => !isAdvanced(each) && !isOffNode(each) && each.name !== "prompt");
     const room = givenHeight(frame) - above(frame, grid) - rows.length * ROW - FOOTER_ROWS;
     prompt.style.height = `${Math.floor(Math.max(PROMPT.least, room * PROMPT.share))}px`;
+    fitted = prompt;
   };
   const observer = new ResizeObserver(() => requestAnimationFrame(fit));
+  const drawn = new MutationObserver(() => {
+    if (grid?.querySelector("textarea") !== fitted) fit();
+  });
 
   const serialized = node.onSerialize;
   node.onSerialize = function (saved) {
@@ -41,6 +47,8 @@ export function addVueLayout(node, inner) {
     grid = found;
     observer.disconnect();
     observer.observe(frame);
+    drawn.disconnect();
+    drawn.observe(grid, { childList: true, subtree: true });
   };
 }
 
