@@ -252,9 +252,7 @@ def _ended_early(value: dict[str, Any]) -> bool:
 
 def _broke_off(state: State, value: dict[str, Any]) -> bool:
     """Whether a stream that was asked for has ended before the last event."""
-    candidates = gemini_errors.objects(value, "candidates")
-    ended = all(gemini_errors.text_of(each, "finishReason") != BROKEN_OFF for each in candidates)
-    return _streams(state) and not (ended and candidates)
+    return _streams(state) and (_ended_early(value) or not gemini_errors.objects(value, "candidates"))
 
 
 def _says_why(value: dict[str, Any]) -> bool:

@@ -257,7 +257,7 @@ def status_of(reply: Reply) -> BatchStatus | None:
             answers = tuple(each if isinstance(each, dict) else {"unread": each} for each in objects)
         file = file or _file_of(output)
     if state is None:
-        # A state of next year: what it shows says more.
+        # Where the state isn't known, answers or a file show that the order has ended.
         if value.get("done") is not True and not (answers or file):
             return None
         state = "failed" if isinstance(error, dict) and not (answers or file) else "succeeded"
