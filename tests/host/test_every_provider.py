@@ -206,37 +206,36 @@ def test_a_lost_answer_is_asked_about_before_it_is_paid_again(bench: Bench, run:
 # ---------------------------------------------------------------------------------------------- pictures and edits
 
 
-def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:
-    """Eleven nodes of as many providers in one prompt, none of them anybody else's."""
-    prompt: dict[str, Any] = {}
+def run_each(bench: Bench, tag: str, kind: str, more: dict[str, Any], **inputs: Any) -> list[dict[str, Any]]:
+    """Runs eleven nodes of as many providers in one prompt, none of them anybody else's; the paid request of each.
+
+    `more`: further nodes of the prompt. `inputs`: of each node, as `node` takes them.
+    """
+    prompt = dict(more)
     for name in NAMES:
         prompt[f"config {name}"] = node("ProviderConfig", provider=name)
-        prompt[name] = node(
-            "NanoBananaGenerate", prompt=f"{tag} {name}", provider=[f"config {name}", 0], resolution="1K"
-        )
+        prompt[name] = node(kind, prompt=f"{tag} {name}", provider=[f"config {name}", 0], **inputs)
         prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
     ran = bench.run(prompt, timeout=600)
     assert ran.status == "success", ran.error
+    paid = []
     for name in NAMES:
         assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
         if name != "offline":
             (asked,) = bench.asked(f"{tag} {name}", name)
-            assert asked["paid"] == 1
+            paid.append(asked)
+    return paid
+
+
+def test_each_makes_a_picture_from_text(bench: Bench, tag: str) -> None:
+    for asked in run_each(bench, tag, "NanoBananaGenerate", {}, resolution="1K"):
+        assert asked["paid"] == 1
 
 
 def test_each_edits_a_picture(bench: Bench, tag: str) -> None:
     """With two references in order; uploaded first where the provider wants that."""
     files = [bench.put(f"{tag}-{number}.png", colours(48, 64, number)) for number in (1, 2)]
-    prompt: dict[str, Any] = {f"load {n}": node("LoadImage", image=file) for n, file in enumerate(files, 1)}
-    for name in NAMES:
-        prompt[f"config {name}"] = node("ProviderConfig", provider=name)
-        pictures = {f"images__image_{n}": [f"load {n}", 0] for n in (1, 2)}
-        prompt[name] = node("NanoBananaEdit", prompt=f"{tag} {name}", provider=[f"config {name}", 0], **pictures)
-        prompt[f"show {name}"] = node("PreviewImage", images=[name, 0])
-    ran = bench.run(prompt, timeout=600)
-    assert ran.status == "success", ran.error
-    for name in NAMES:
-        assert ran.info(name)["provider"] == name and len(ran.images(f"show {name}")) == 1
-        if name != "offline":
-            (asked,) = bench.asked(f"{tag} {name}", name)
-            assert len(asked["references"]) == 2
+    loads = {f"load_{n}": node("LoadImage", image=file) for n, file in enumerate(files, 1)}
+    pictures = {f"images__image_{n}": [f"load_{n}", 0] for n in (1, 2)}
+    for asked in run_each(bench, tag, "NanoBananaEdit", loads, **pictures):
+        assert len(asked["references"]) == 2
