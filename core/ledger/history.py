@@ -6,12 +6,12 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Connection, Row, func, or_, select
 
 from ..errors import ResultsAway
 from . import queries, workflows
@@ -100,11 +100,7 @@ class History:
             here = self._results.existing(stored_as)
         except ResultsAway:  # what the journal and this machine have is shown all the same
             here, away = self._results.existing(stored_as, here=True), True
-        found = [self._entry(row, stored in here) for row, stored in zip(rows, stored_as, strict=True)]
-        return [
-            replace(each, away=away and bool(row.result) and not each.file)
-            for row, each in zip(rows, found, strict=True)
-        ]
+        return [self._entry(row, stored in here, away) for row, stored in zip(rows, stored_as, strict=True)]
 
     def count(self, selection: Selection) -> int:
         """How many pictures of a selection were stored."""
@@ -140,8 +136,7 @@ class History:
         """The workflow of a picture: {"workflow": ..., "prompt": ...}; None where it is not stored."""
         with self._database.read() as connection:
             for row in queries.by_uids(connection, [uid]):
-                data = connection.execute(select(graph.c.data).where(graph.c.id == row.graph)).scalar()
-                return workflows.unpack(data) if data else None
+                return _workflow(connection, row.graph)
         return None
 
     def nodes_of(self, uids: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -152,8 +147,7 @@ class History:
     def prompt(self, graph_id: str) -> Any:
         """The prompt of a workflow, of any shape; None where it is not stored."""
         with self._database.read() as connection:
-            data = connection.execute(select(graph.c.data).where(graph.c.id == graph_id)).scalar()
-        return ((workflows.unpack(data) if data else None) or {}).get("prompt")
+            return (_workflow(connection, graph_id) or {}).get("prompt")
 
     def node_of(self, uid: str) -> tuple[str, dict[str, list[str]]]:
         """The node id in its prompt, and by node id the stored pictures of the same run, in the order of their making."""
@@ -233,7 +227,7 @@ class History:
             free = None
         return count, int(total), free
 
-    def _entry(self, row: Row[Any], is_here: bool) -> HistoryEntry:
+    def _entry(self, row: Row[Any], is_here: bool, bucket_away: bool = False) -> HistoryEntry:
         copied = {
             name: getattr(row, name)
             for name in HistoryEntry.__dataclass_fields__
@@ -270,7 +264,14 @@ class History:
             favourite=row.favourite > 0,
             answer=answer,
             order=row.call if queries.is_order(row) and row.state in OPEN_STATES else "",
+            away=bucket_away and bool(row.result) and not file,
         )
+
+
+def _workflow(connection: Connection, graph_id: str) -> dict[str, Any] | None:
+    """{"workflow": ..., "prompt": ...}; None where it is not stored."""
+    data = connection.execute(select(graph.c.data).where(graph.c.id == graph_id)).scalar()
+    return workflows.unpack(data) if data else None
 
 
 def _day(at: float) -> str:
