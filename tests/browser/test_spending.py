@@ -48,7 +48,7 @@ def test_what_was_spent_is_drawn_and_held_against_a_bill(
     for billed, words in (
         (counted["onerouter"], ("they agree", "两者一致")),
         (counted["onerouter"] + 2, ("$2.00 more was billed", "账单多出 $2.00")),
-        (counted["onerouter"] - doubt["onerouter"], ("only may have been charged", "只是可能已产生费用")),
+        (counted["onerouter"] - doubt["onerouter"], ("only may have been charged", "只是可能已扣费")),
         (0, ("prices here may be too high", "价格可能偏高")),
     ):
         amount.fill(f"{billed:.4f}".replace(".", ","))
