@@ -234,8 +234,8 @@ def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     recent = len(states(machine.home)) - MANY
     dialog = page.page.get_by_role("alertdialog", name="Are you sure?")
     for item, words, left in (
-        ("Forget all older than 30 days…", f"{MANY} pictures were forgotten.", recent),
-        ("Forget all…", f"{recent} pictures were forgotten.", 0),
+        ("Delete all older than 30 days…", f"{MANY} pictures were deleted.", recent),
+        ("Delete all…", f"{recent} pictures were deleted.", 0),
     ):
         page.page.locator(".nb-menu summary").click()
         page.page.get_by_role("button", name=item).click()
@@ -245,7 +245,7 @@ def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
         page.page.locator(".nb-menu summary").click()
         page.shoot("menu")
         page.page.get_by_role("button", name=item).click()
-        dialog.get_by_role("button", name="Forget").click()
+        dialog.get_by_role("button", name="Delete").click()
         expect(toast(page, words)).to_be_visible(timeout=120_000)
         expect(rows).to_have_count(left)
     expect(page.page.get_by_text("Every picture that you make is kept here")).to_be_visible()

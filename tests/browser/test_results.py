@@ -215,7 +215,7 @@ def test_forgetting_asks_first_and_then_leaves_nothing(page: Any, bench: Bench) 
     card = row(page, "A snipe, forgotten")
     uid = str(card.get_attribute("data-id"))
     (file,) = _files_of(page.host, "A snipe, forgotten")
-    button = card.get_by_role("button", name="Forget")
+    button = card.get_by_role("button", name="Delete")
     button.focus()
     page.page.keyboard.press("Enter")
     dialog = page.page.get_by_role("alertdialog", name="Are you sure?")
@@ -225,7 +225,7 @@ def test_forgetting_asks_first_and_then_leaves_nothing(page: Any, bench: Bench) 
     expect(dialog).to_have_count(0)
     expect(button).to_be_focused()
     page.page.keyboard.press("Enter")
-    dialog.get_by_role("button", name="Forget").press("Enter")
+    dialog.get_by_role("button", name="Delete").press("Enter")
     expect(card).to_have_count(0)
     expect(row(page, "A snipe, kept")).to_be_visible()
     assert not file.exists() and not _files_of(page.host, "A snipe, forgotten")
@@ -279,7 +279,7 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     for _ in range(20):
         page.page.keyboard.press("Tab")
         seen.append(tuple(page.page.evaluate(FOCUSED)))
-    buttons = ["", "Graph", "Insert", "Copy", "Forget"]
+    buttons = ["", "Graph", "Insert", "Copy", "Delete"]
     order = [(prompt, text) for prompt, _, text in seen if prompt]
     assert order[:10] == [(f"A ruff, {age}", text) for age in ("newer", "older") for text in buttons], seen
     assert page.complaints == []
@@ -303,7 +303,7 @@ def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], benc
     search.press("ControlOrMeta+v")
     expect(search).to_have_value("A crane, <b>bold</b>")
     expect(row(page, "A crane")).to_have_count(1)
-    row(page, "A crane").get_by_role("button", name="Forget").click()
+    row(page, "A crane").get_by_role("button", name="Delete").click()
     expect(page.page.get_by_role("alertdialog", name="Are you sure?")).to_be_visible()
     assert page.complaints == []
 
