@@ -136,8 +136,12 @@ const isEarlier = (node, path) => hasPicture(node) && !shown.has(String(path));
  * @param {import("./failure_note.mjs").Following} following
  */
 function eventNote(node, { failed, error }, following) {
-  const details = [error.money, error.cure, error.request_id && t("failure.request_id", { id: error.request_id })];
-  return failureNote(node, { title: error.what, details, kind: error.kind, charged: error.charged, failed, asked: error.provider, ...following });
+  // Of a request that waits for a decision the first thing to know is that it was not sent again, and that the next run does it.
+  const waits = error.kind === "doubt";
+  const title = waits ? t("failure.asked_before") : error.what;
+  const request = error.request_id && t("failure.request_id", { id: error.request_id });
+  const details = [...(waits ? [error.what] : []), error.money, error.cure, request];
+  return failureNote(node, { title, details, kind: error.kind, charged: error.charged, failed, asked: error.provider, ...following });
 }
 
 /**

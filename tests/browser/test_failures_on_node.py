@@ -70,6 +70,32 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
 
 
 @BOTH_RENDERERS
+def test_a_second_run_says_first_that_it_was_not_sent_and_that_a_third_pays(
+    canvas: Callable[..., Any], host: Host, doubles: Any, vue: bool
+) -> None:
+    """A title is cut after three lines: what a further run does stands before which request it was."""
+    page = canvas(vue=vue)
+    prompt = f"A turnstone, {page.look} {LOST}"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.queue()
+    expect(failed(page)).to_contain_text("no answer came back")
+    asked = len(doubles.request_log(prompt=prompt)["requests"])
+    page.queue()
+    title = failed(page).locator(".nb-note-title")
+    expect(title).to_contain_text("Not sent again")
+    expect(title).to_contain_text("Running it again now pays again.")
+    assert title.evaluate("(element) => element.scrollHeight <= element.clientHeight + 1"), "no word of it is cut off"
+    assert len(doubles.request_log(prompt=prompt)["requests"]) == asked
+    failed(page).get_by_text("Details").click()
+    expect(failed(page)).to_contain_text("1 request for its picture may have been charged, about $0.08")
+    page.shoot("asked-before")
+    failed(page).get_by_role("button", name="I was not charged").click()
+    page.page.locator(".nb-dialog").get_by_role("button", name="I was not charged").click()
+    expect(failed(page)).to_have_count(0)
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
 def test_a_refused_key_is_said_and_never_offered_again(
     canvas: Callable[..., Any], bare_host: Host, doubles: Any, vue: bool
 ) -> None:
