@@ -42,6 +42,10 @@ _MOST_RAW = 16 << 20
 """Bytes of an image behind others: it is coded at once, and nothing else runs in that time."""
 _MOST_IMAGES = 16
 _STEP = 1 << 20
+_SEARCHED = 128 << 10
+"""Bytes that are searched for the start of base64 at a time: 3 ms or more, in which nothing else runs."""
+_LONGEST_START = 512
+"""More bytes than `_CODED_START` ever takes: so many are searched again with the next ones."""
 
 
 def images_by_content(value: Any) -> list[ImageRef]:
@@ -68,9 +72,9 @@ def images_in_bytes(body: bytes) -> list[LongText]:
     found: list[LongText] = []
     at = 0
     while at < len(body) and len(found) < _MOST_IMAGES:
-        match = _CODED_START.search(body, at, min(at + _STEP, len(body)))
+        match = _CODED_START.search(body, at, min(at + _SEARCHED, len(body)))
         if match is None:
-            at += _STEP - _SHORTEST
+            at += _SEARCHED - _LONGEST_START
             continue
         span = Span(body, match.start(), len(body), escaped=True)
         at = max(end_of_run(span, match.end()), match.end())

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from linear_time import assert_linear
 from pack.core.dialects.base.step import ImageRef, Reply
-from pack.core.dialects.parsing import base64_text, text_images
+from pack.core.dialects.parsing import base64_text, images_by_content, text_images
 from pack.core.dialects.parsing.coded_image import CodedImage
 from pack.core.dialects.parsing.event_stream import parse_events
+from pack.core.dialects.parsing.images_by_content import images_in_bytes
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
 from pack.core.dialects.parsing.result_images import ResultImages, result_images
 from pack.core.dialects.parsing.text_images import image_of, split_text
@@ -331,3 +332,18 @@ def test_a_text_in_many_pieces_that_is_too_long_is_words(monkeypatch: pytest.Mon
         spans.add(*LongText.of(piece).spans)
     images, words = split_text(LongText.joined(spans))
     assert images == [] and words.startswith("Here: data:")
+
+
+# ------------------------------------------------------------------------------------------------- bodies that are no JSON
+
+MARKS = ("", f"data:image/svg+{'x' * 35};" + ";".join(["a=" + "b" * 58] * 4) + ",", "data:image\\/png;base64,")
+"""What may be before the base64 of an image: nothing, the longest start of a data URI that is known, an escaped one."""
+
+
+@given(mark=st.sampled_from(MARKS), at=st.integers(-700, 20))
+@settings(max_examples=examples(150), deadline=None)
+def test_an_image_is_found_wherever_its_start_is_cut_by_the_steps_of_the_search(mark: str, at: int) -> None:
+    coded = base64.b64encode(PNG + bytes(300)).decode()
+    before = b"not JSON " + b"x" * (images_by_content._SEARCHED + at - 9)
+    (found,) = images_in_bytes(before + f'"{mark}{coded}"'.encode())
+    assert image_of(found) == image_of(LongText.of(f"{mark}{coded}")) or image_of(found) == image_of(LongText.of(coded))
