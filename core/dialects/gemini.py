@@ -31,7 +31,7 @@ from ..providers.spec import OptionValue
 from ..request.conversation import Part
 from .base.dialect import BaseDialect
 from .base.step import Done, Failed, ImageRef, Job, Reply, Send, State, Step, Wait
-from .base.uploads import NewUpload
+from .base.uploads import NewUpload, by_readiness
 from .base.variants import first_variants, next_variant, with_learned_variants
 from .parsing import gemini_errors
 from .parsing.error_parsing import unreadable
@@ -47,8 +47,10 @@ CATEGORIES = tuple(
 _FILES = "/upload/v1beta/files"
 _MODALITIES = "generationConfig.responseModalities"
 """The field that is ["IMAGE"], and both kinds where words are asked for."""
-_UPLOAD = "upload"
-"""Stands in `upload_urls` of a state for a reference that is uploaded first; "" there is one inside the body."""
+_SOME_FILE = "https://generativelanguage.googleapis.com/v1beta/files/abcdefghijkl"
+"""Stands for a reference that is still being encoded, where the length of a body without it is counted."""
+_WORTH_UPLOADING = 4_000_000
+"""Bytes of a file from which the third more that base64 takes costs about as much as two requests, at 50 Mbit/s."""
 DRAFT = msg("gemini.only_a_draft_came")
 BROKE_OFF = msg("gemini.stream_broke_off_after_picture")
 _ANSWER, _STREAM, _WHOLE = "answer", "stream", "whole"
@@ -65,12 +67,14 @@ class Gemini(BaseDialect):
 
     def first_state(self, job: Job) -> State:
         streams = job.asks_for_drafts and bool(job.endpoint.stream_path)
-        return {"upload_urls": _upload_urls(job), **(first_variants(job, {_ANSWER: _STREAM}) if streams else {})}
+        urls = [""] * len(job.all_references)
+        return {"upload_urls": urls, **(first_variants(job, {_ANSWER: _STREAM}) if streams else {})}
 
     def submit(self, job: Job, state: State, uploaded: NewUpload | None = None) -> Send:
-        upload_urls = state["upload_urls"]
-        if _UPLOAD in upload_urls:
-            return _announce_upload(job, state, uploaded)
+        upload_urls, index = _next_upload(job, state["upload_urls"])
+        state = {**state, "upload_urls": upload_urls}
+        if index is not None:
+            return _announce_upload(job, state, index, uploaded)
         body = _body(job, upload_urls)
         if not _streams(state):
             after = {**_variants(state), "at": "submit"}
@@ -163,17 +167,31 @@ class Gemini(BaseDialect):
 # --------------------------------------------------------------------------------------------------- the request
 
 
-def _upload_urls(job: Job) -> list[str]:
-    """How each reference travels: "" inside the body, a URL, or `_UPLOAD`."""
-    references = job.all_references
-    upload_urls = [""] * len(references)
-    if job.spec.reference_encoding == "upload" or job.spec.upload_above:
-        largest_first = sorted(range(len(upload_urls)), key=lambda index: -len(references[index].data))
-        for index in largest_first:
-            if len(_body(job, upload_urls)) <= job.spec.upload_above:
-                break
-            upload_urls[index] = job.uploaded.get(index) or _UPLOAD
-    return upload_urls
+def _next_upload(job: Job, upload_urls: Sequence[str]) -> tuple[list[str], int | None]:
+    """How each reference travels ("" inside the body, or its URL), and which is to be uploaded next; None for none.
+
+    The largest are uploaded until the rest fits into the body, of those that are encoded by then: the first leave while others
+    are encoded. Once a reference is uploaded, so are all that are worth it.
+    """
+    urls, references, spec = list(upload_urls), job.all_references, job.spec
+    if spec.reference_encoding != "upload" and not spec.upload_above:
+        return urls, None
+    while True:
+        made, pending = by_readiness(references, [n for n, url in enumerate(urls) if not url])
+        sizes = {n: len(references[n].data) for n in made}
+        largest = max(sizes, key=lambda n: (sizes[n], -n), default=None)
+        if largest is not None:
+            is_over = (
+                len(_body(job, [_SOME_FILE if n in pending else url for n, url in enumerate(urls)])) > spec.upload_above
+            )
+            if is_over or (any(urls) and sizes[largest] >= _WORTH_UPLOADING):
+                if largest not in job.uploaded:
+                    return urls, largest
+                urls[largest] = job.uploaded[largest]
+                continue
+        if not pending:
+            return urls, None
+        references[pending[0]].wait()
 
 
 def _body(job: Job, upload_urls: list[str]) -> Body:
@@ -261,14 +279,12 @@ def _says_why(value: dict[str, Any]) -> bool:
     return bool(gemini_errors.text_of(feedback, "blockReason") or gemini_errors.named(value, "error"))
 
 
-def _announce_upload(job: Job, state: State, uploaded: NewUpload | None) -> Send:
-    upload_urls = state["upload_urls"]
-    index = upload_urls.index(_UPLOAD)
+def _announce_upload(job: Job, state: State, index: int, uploaded: NewUpload | None) -> Send:
     picture = job.all_references[index]
     return Send(
         "POST",
         job.upload_url(_FILES),
-        {**_variants(state), "at": "announce", "index": index, "upload_urls": upload_urls},
+        {**_variants(state), "at": "announce", "index": index, "upload_urls": state["upload_urls"]},
         body=json_body({"file": {"display_name": f"reference-{index + 1}"}}),
         headers={
             "X-Goog-Upload-Protocol": "resumable",

@@ -134,6 +134,11 @@ class CallStatus:
     def fingerprint(self, number: int) -> str:
         return self.fingerprints[self.numbers.index(number)]
 
+    def make_references(self) -> None:
+        """Waits until all references are encoded: once the request is paid, nothing may keep the journal waiting for them."""
+        for picture in self.job.all_references:
+            picture.wait()
+
     @property
     def marks(self) -> list[str]:
         """What tells the references of the call in an answer, those of an earlier process included."""

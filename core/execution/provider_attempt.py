@@ -176,7 +176,7 @@ class ProviderAttempt:
         request = batch[0].request
         call = Call(
             self._target,
-            partial(self._job, request, batch[0].slot.seed, len(batch)),
+            partial(self._job, request, batch[0].slot.seed, len(batch), lazily=True),
             [task.fingerprint for task in batch],
             [picture.digest for picture in self._resolved[request.frame].all_references],
             self._ledger,
@@ -188,14 +188,20 @@ class ProviderAttempt:
         )
         return call, batch
 
-    def _job(self, request: Request, seed: int, count: int) -> Job:
-        """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come."""
+    def _job(self, request: Request, seed: int, count: int, *, lazily: bool = False) -> Job:
+        """What the dialect gets. Encodes the references, so it runs on the call's own thread, when its turn has come.
+
+        `lazily`: where they are uploaded one by one, they are encoded meanwhile.
+        """
         files: list[Encoded] = []
         notices: list[str] = []
         resolved, spec = self._resolved[request.frame], self._target.spec
         if resolved.references:
             with pictures_here() if request.branch else nullcontext():
-                files, notices = encode_references(resolved.references, spec, self._state.reference_format)
+                # A picture of a conversation that can't be read any more has to be missed here.
+                files, notices = encode_references(
+                    resolved.references, spec, self._state.reference_format, lazily=lazily and request.branch is None
+                )
             self._state.report.add_notices(notices, request.frame)
         wants_drafts = self._state.wants_drafts
         job = self._target.job(resolved, request, seed, count, files, wants_drafts=wants_drafts)

@@ -142,6 +142,7 @@ class StepSender:
         # A key may have to be asked for. Nothing was sent by then, and nothing is written down as sent.
         key = self._key.auth_header() if send.with_key else None
         if send.paid:
+            status.make_references()
             self._journal.mark_sent()
             status.attempts += 1
             if status.sent_at is None:

@@ -69,6 +69,15 @@ class Encoded:
     def name(self) -> str:
         return f"image.{EXTENSION.get(self.format, self.format)}"
 
+    @property
+    def is_made(self) -> bool:
+        """Whether `data` is here; where it isn't, reading it waits for the encoder."""
+        return True
+
+    def wait(self) -> None:
+        """Waits until the file is made. Raises what encoding raised."""
+        len(self.data)
+
 
 class Picture:
     """A reference image, loaded on demand.

@@ -10,17 +10,20 @@ from collections.abc import Sequence
 
 from ..errors import Impossible
 from ..errors.messages import msg
+from ..images.lazy_encoding import encode_lazily
 from ..images.parallel import on_all_cores
 from ..images.picture import WEBP_SIDE, Encoded, Format, Picture
 from ..providers.spec import ProviderSpec
 
 
 def encode_references(
-    pictures: Sequence[Picture], spec: ProviderSpec, reference_format: str = "auto"
+    pictures: Sequence[Picture], spec: ProviderSpec, reference_format: str = "auto", *, lazily: bool = False
 ) -> tuple[list[Encoded], list[str]]:
     """The references as files for `spec`, and notices. `reference_format` is auto, lossless or jpeg. Raises Impossible.
 
-    Slow for large pictures: called on a thread of our own.
+    Slow for large pictures: called on a thread of our own. `lazily`: where references are uploaded one by one, and none can
+    be too large for the spec whatever is in it, the files are made when they are asked for, so that the first leaves while
+    the others are encoded.
     """
     notices: list[str] = []
     flatten = not spec.takes_alpha
@@ -32,6 +35,8 @@ def encode_references(
     def encode(picture: Picture) -> Encoded:
         return picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
 
+    if lazily and reference_format != "jpeg" and _is_uploaded_and_fits(pictures, spec):
+        return encode_lazily(encode, pictures, lambda picture: _lossless(picture, spec)), notices
     files = on_all_cores(encode, pictures)
     for index in _to_shrink(files, spec):
         number = msg("references.number", number=index + 1)
@@ -56,6 +61,20 @@ def encode_references(
     ):
         raise _too_large(msg("references.too_large_even_as_jpeg"), spec)
     return files, notices
+
+
+def _is_uploaded_and_fits(pictures: Sequence[Picture], spec: ProviderSpec) -> bool:
+    """Whether references go ahead of the request, and fit into the limits of `spec` even where encoding saves nothing."""
+    uploads = spec.reference_encoding == "upload" or spec.upload_above > 0
+    sizes = [_most_bytes(picture) for picture in pictures]
+    return (
+        uploads and max(sizes, default=0) <= spec.max_reference_bytes and sum(sizes) * 4 // 3 <= spec.max_request_bytes
+    )
+
+
+def _most_bytes(picture: Picture) -> int:
+    """More bytes than a picture has as a lossless file: noise takes a thousandth more than its pixels."""
+    return picture.width * picture.height * picture.channels * 21 // 20 + picture.height + (64 << 10)
 
 
 def _to_shrink(files: Sequence[Encoded], spec: ProviderSpec) -> list[int]:

@@ -42,16 +42,26 @@ def largest_to_upload(job: Job, urls: Sequence[str]) -> int | None:
     """Index of the reference to upload next, where references may also travel in the request; None when the rest fits.
 
     Small ones travel in the request: that is one request less each. Once they fill more of the body than the spec's
-    `upload_above`, the largest are uploaded until the rest fits; without `upload_above`, none is uploaded.
+    `upload_above`, the largest are uploaded until the rest fits; without `upload_above`, none is uploaded. Of references
+    that are still being encoded, those that are ready come first as soon as they are too much by themselves.
     """
-    inline = {
-        index: len(Base64(picture.data))
-        for index, (picture, url) in enumerate(zip(job.references, urls, strict=True))
-        if not url
-    }
-    if not job.spec.upload_above or sum(inline.values()) <= job.spec.upload_above:
+    if not job.spec.upload_above:
         return None
-    return max(inline, key=lambda index: (inline[index], -index))
+    inside = [index for index, url in enumerate(urls) if not url]
+    while True:
+        made, pending = by_readiness(job.references, inside)
+        sizes = {n: len(Base64(job.references[n].data)) for n in made}
+        if sum(sizes.values()) > job.spec.upload_above:
+            return max(sizes, key=lambda index: (sizes[index], -index))
+        if not pending:
+            return None
+        job.references[pending[0]].wait()
+
+
+def by_readiness(references: Sequence[Encoded], indexes: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Which of some references are encoded by now, and which are not."""
+    made = [index for index in indexes if references[index].is_made]
+    return made, [index for index in indexes if index not in made]
 
 
 def reference_values(job: Job, urls: Sequence[str], encoding: str = "data_uri") -> list[str | Inline]:
