@@ -34,7 +34,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     OutOfTime          no, final      maybe, unresolved       maybe, resumable (b)   maybe (c)
     PackFailed         no, final      maybe, unresolved       maybe, resumable       maybe (d)
     ProcessEnded       no, final      maybe, unresolved       maybe, resumable       maybe (f)
-    Redirected         no, final      no, final (e) (g)       maybe, resumable (b)   maybe (c)
+    Redirected         no, final      maybe, unresolved (g)   maybe, resumable (b)   maybe (c)
     Refused            no, final      as the answer says: `charged_by` and `disposition_of`; (b) and (e)
     NotInList          no, final      no, final (e)           maybe, resumable (b)   maybe (c)
     ListNotRead        no, final      maybe, resumable        maybe, resumable       maybe (f)
@@ -50,7 +50,7 @@ What an event makes of a state; "-" leaves it as it is. An ending is written as 
     (d) resumable where a task is known, else unresolved
     (e) in doubt: at least maybe, and unresolved, because the answer says nothing about the earlier request
     (f) resumable where a task or an address is known, else unresolved
-    (g) maybe, unresolved after a 303, which says that the request was done
+    (g) no, final (e) where it leads to the same address with https or another slash at its end: nothing was done yet
 
 `Stored` and `Failed` are ends. One event moves a `Failed`: `RunDetached` makes "maybe, final" unresolved, since the user has
 to learn of it before it is paid again. What surely cost nothing is never unresolved.
@@ -217,10 +217,10 @@ class OutOfTime(_Aged):
 
 @dataclass(frozen=True)
 class Redirected(_Aged):
-    """The answer sends the request elsewhere; a key is never sent along."""
+    """The answer sends the request elsewhere; a key is never sent along. Many servers do so after they have done the request."""
 
-    was_done: bool = False
-    """Whether the answer is a 303: the request was done, and what came of it is elsewhere (RFC 9110, 15.4.4)."""
+    same_address: bool = False
+    """Whether only the spelling of the address differs (`http/redirects.py`)."""
 
 
 @dataclass(frozen=True)
@@ -365,7 +365,7 @@ def advance(state: ChargeState, event: ChargeEvent) -> ChargeState:
     if isinstance(state, InFlight):
         if isinstance(event, ListNotRead):
             return Failed("maybe", "resumable")
-        refused = isinstance(event, NotInList) or (isinstance(event, Redirected) and not event.was_done)
+        refused = isinstance(event, NotInList) or (isinstance(event, Redirected) and event.same_address)
         refused = refused and not state.in_doubt
         return Failed("no", "final") if refused else Failed("maybe", "unresolved")
     return _ended(state, event)
@@ -504,8 +504,10 @@ def charged_by(spec: ProviderSpec, failure: ProviderFailure, *, accepted: bool) 
         # It worked on it. Some bill what they could not deliver, most don't: only a documented word is believed, and an
         # answer that can't be read, or that claims success, may well be a picture that was made.
         return "no" if spec.failures_unbilled and failure.kind in _STATED_FAILURES else "maybe"
-    if failure.status in spec.refuses_before_work or failure.status in _NEVER_REACHED or 300 <= failure.status < 400:
+    if failure.status in spec.refuses_before_work or failure.status in _NEVER_REACHED:
         return "no"
+    if not 400 <= failure.status < 600:
+        return "maybe"  # a redirect, or a number that HTTP gives no meaning
     if failure.status in _GATEWAY or failure.status == 409:
         return "maybe"  # what is behind it may have finished
     if failure.status >= 500:
@@ -541,4 +543,6 @@ def disposition_of(failure: ProviderFailure, *, accepted: bool) -> Disposition:
         return "unresolved"  # nobody said that there is no picture: it may have been made, in a shape that isn't known
     if accepted and (failure.kind == "unreadable" or (status is not None and not 200 <= status < 300)):
         return "unresolved" if status in (404, 410) else "resumable"
+    if status is not None and not 200 <= status < 600:
+        return "unresolved"
     return "unresolved" if failure.kind in _UNKNOWN_END or status in _GATEWAY else "final"

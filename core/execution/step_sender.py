@@ -17,6 +17,7 @@ from ..errors import Charged, NanoBananaError, ProviderFailure
 from ..errors.messages import message_of
 from ..http.connections import UnsafeAddress
 from ..http.failures import RequestFailed
+from ..http.redirects import is_same_address
 from ..http.transport import Cancelled, TooLong, TransferHooks, Transport
 from ..ledger.kept_answers import KeptAnswer
 from . import retry_policy
@@ -37,6 +38,7 @@ from .charge import (
 from .draft_watch import DraftWatch
 from .failure_messages import FailureMessages, after_waiting, with_hint
 from .rate_limit import CallThrottle, KeyLimit
+from .redirected_answer import redirected_answer
 from .repeated_references import without_repeated_references
 
 log = logging.getLogger("nano_banana")
@@ -75,7 +77,8 @@ class StepSender:
                 self._retry_after_break(answer, send, attempt)
                 continue
             if 300 <= answer.status < 400:
-                money = self._status.advance(Redirected(self._status.age, was_done=answer.status == 303))
+                same = is_same_address(send.url, answer.headers.get("location", ""))
+                money = self._status.advance(Redirected(self._status.age, same_address=same))
                 raise self._messages.redirected(answer, money)
             step = self._next_step(send, answer)
             if not isinstance(step, Failed):
@@ -115,7 +118,8 @@ class StepSender:
         """One request. What another try can't change is raised as an error for the user."""
         status = self._status
         try:
-            return self.journal_and_send(transport, send)
+            reply = self.journal_and_send(transport, send)
+            return redirected_answer(transport, send, reply, status, self._key) or reply
         except RequestFailed as broken:
             return answer_before_break(self._dialect, self._status, send, broken.reply) or broken
         except TooLong as error:

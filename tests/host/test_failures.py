@@ -327,13 +327,13 @@ def stranger() -> Iterator[RawServer]:
 
 @pytest.mark.parametrize("provider", KEYED)
 def test_the_key_never_follows_a_redirect(bench: Bench, tag: str, provider: str, stranger: RawServer) -> None:
-    """A redirected API call ends there, unpaid; not even a request without the key is made."""
+    """A redirected API call ends there; not even a request without the key is made. Whether it was done is not known."""
     stranger.forget()
     ran = bench.generate(f"{tag} [[sim: redirect={stranger.url}/v1]]", provider)
     assert ran.error_type == "NanoBanana.ConfigError"
     assert "a key is never sent along" in ran.error and "base URL" in ran.error
     check_words(bench, ran.error)
-    check_money(bench, tag, ran.error, "no")
+    check_money(bench, tag, ran.error, "maybe")
     assert stranger.requests == [] and len(bench.asked(tag)) == 1
 
 

@@ -19,6 +19,7 @@ from ...errors.messages import msg
 from ...http import backoff
 from ...http.connections import UnsafeAddress
 from ...http.failures import RequestFailed
+from ...http.redirects import is_same_address
 from ...http.transport import Cancelled, TooLong
 from .. import retry_policy
 from ..call_journal import CallJournal
@@ -121,7 +122,9 @@ class OrderCreation:
             created = gemini_batch.created_batch(reply)
             return created or self._found_or(lambda money: self._unreadable(ProviderFailure("unreadable"), money))
         if 300 <= reply.status < 400:
-            raise self._messages.redirected(reply, status.advance(Redirected(was_done=reply.status == 303)))
+            if is_same_address(send.url, reply.headers.get("location", "")):
+                raise self._messages.redirected(reply, status.advance(Redirected(same_address=True)))
+            return self._found_or(lambda money: self._messages.redirected(reply, money))
         failure = gemini_batch.failure(self._job, reply)
         if retry_policy.refused_before_work(status.target.spec, failure):
             self._take_back()

@@ -65,7 +65,7 @@ failures = st.builds(
     ProviderFailure,
     kind=st.sampled_from(get_args(Kind)),
     message=st.sampled_from(["", "words", "task not found"]),
-    status=st.sampled_from([None, 200, 301, 400, 401, 404, 408, 409, 410, 429, 500, 502, 503, 524, 530]),
+    status=st.sampled_from([None, 200, 301, 600, 777, 400, 401, 404, 408, 409, 410, 429, 500, 502, 503, 524, 530]),
     unbilled=st.sampled_from([None, True, False]),
     final=st.booleans(),
 )
@@ -88,7 +88,7 @@ events: st.SearchStrategy[ChargeEvent] = st.one_of(
     st.builds(ConnectionBroke, ages, st.sampled_from(get_args(BytesSent)), st.booleans()),
     st.builds(AnswerUnread, ages),
     st.builds(OutOfTime, ages),
-    st.builds(Redirected, ages, was_done=st.booleans()),
+    st.builds(Redirected, ages, same_address=st.booleans()),
     st.builds(Refused, ages, spec=specs, failure=failures),
     st.builds(NotInList, ages),
     st.builds(ListNotRead),
@@ -123,7 +123,7 @@ def is_sure_refusal(state: ChargeState, event: ChargeEvent) -> bool:
     if isinstance(event, TryEnded):
         return event.charged == "no"
     if isinstance(event, (Redirected, NotInList)):
-        return isinstance(state, InFlight) and not (isinstance(event, Redirected) and event.was_done)
+        return isinstance(state, InFlight) and (isinstance(event, NotInList) or event.same_address)
     if isinstance(event, Refused):
         accepted = charge.task_of(state) is not None
         return charged_by(event.spec, event.failure, accepted=accepted) == "no"
@@ -232,9 +232,9 @@ def test_every_order_of_events_ends_when_something_ends_it(order: list[ChargeEve
         (Accepted(TASK), Misconfigured(), Failed("maybe", "resumable")),
         (Accepted(TASK), OutOfTime(), Failed("maybe", "resumable")),
         (InFlight(), OutOfTime(), Failed("maybe", "unresolved")),
-        (InFlight(), Redirected(), Failed("no", "final")),
-        (InFlight(), Redirected(was_done=True), Failed("maybe", "unresolved")),
-        (InFlight(in_doubt=True), Redirected(), Failed("maybe", "unresolved")),
+        (InFlight(), Redirected(), Failed("maybe", "unresolved")),
+        (InFlight(), Redirected(same_address=True), Failed("no", "final")),
+        (InFlight(in_doubt=True), Redirected(same_address=True), Failed("maybe", "unresolved")),
         (InFlight(), NotInList(), Failed("no", "final")),
         (InFlight(in_doubt=True), NotInList(), Failed("maybe", "unresolved")),
         (InFlight(), ListNotRead(), Failed("maybe", "resumable")),
