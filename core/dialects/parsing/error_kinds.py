@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ...errors import Kind
 from .error_codes import NO_CODES, Codes, kind_by_codes
-from .error_phrases import NO_CHANNEL, SHORT_OF_CREDIT, Phrases, has_no_quota, seconds_in
+from .error_phrases import NO_CHANNEL, SHORT_OF_CREDIT, Phrases, check_is_down, has_no_quota, seconds_in
 
 _OVERLOADED = (503, 529)
 """529 is in no standard; OpenRouter's SDK names it for a provider that is overloaded."""
@@ -42,7 +42,9 @@ def kind_of(status: int, codes: Sequence[str], message: str, own: Codes = NO_COD
         return phrases.kind(("region",), "content")
     if status >= 500 or status in (408, 409):
         unserved = status == 503 and NO_CHANNEL.search(message) is not None
-        return phrases.kind(("region",), "model" if unserved else "busy" if status in _OVERLOADED else "server")
+        # Resellers pass a refusal of the content on as their own 500: sent again, it would be refused again.
+        worded: tuple[Kind, ...] = ("region",) if status < 500 or check_is_down(message) else ("region", "content")
+        return phrases.kind(worded, "model" if unserved else "busy" if status in _OVERLOADED else "server")
     return phrases.kind(("credit", "region", "key", "content", "model") if status == 400 else _WITHOUT_KEY, "invalid")
 
 

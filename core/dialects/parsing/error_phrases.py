@@ -75,6 +75,10 @@ _FORBIDDEN_CONTENT = re.compile(
     r"|\bviolat(e|es|ed|ing|ion of|ions of)\b[\w ,']{0,40}\b(polic(y|ies)|guidelines?|terms|rules|standards?)\b"
     r"|\b(policy|guidelines?|safety|terms|content) violation|\bresponsible ai\b|\brecitation\b|违规|敏感"
 )
+_CHECK_DOWN = re.compile(
+    r"(?i)\b(moderation|safety|content[ _-]?filter\w*|nsfw)\b[^.;]{0,60}"
+    r"\b(unavailable|overloaded|unreachable|time[d]?[ -]?outs?|timeouts?|(is|was) down|connection|not respond\w*|exception)\b"
+)
 _NO_MODEL = re.compile(
     r"(?i)\bmodel[ _](not[ _]found|unavailable|does not exist|not exist|invalid)\b|\bunknown model\b|\bno such model\b"
     r"|\bis not a valid model( id)?\b|\bno available channels? for (the )?model\b|无可用渠道"
@@ -160,6 +164,11 @@ def has_no_quota(message: str) -> bool:
     return _NO_QUOTA.search(message) is not None or (
         _FREE_TIER.search(message) is not None and _SOME_QUOTA.search(message) is None
     )
+
+
+def check_is_down(message: str) -> bool:
+    """Whether a server's error is that its check of the content could not be made, and not what the check said."""
+    return _CHECK_DOWN.search(message[:MOST_CHARACTERS]) is not None
 
 
 def declines(message: str, prompt: str = "") -> bool:

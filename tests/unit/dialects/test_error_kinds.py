@@ -270,3 +270,27 @@ def test_the_model_s_own_words_say_nothing_about_money() -> None:
 )
 def test_servers_that_take_addresses_only(words: str, only: bool) -> None:
     assert takes_addresses_only(words) is only
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529, 777])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Content moderation failed", "content"),
+        ("Your request was rejected by our safety system", "content"),
+        ("Internal error: NSFW content detected", "content"),
+        ("upstream: the prompt was blocked due to prohibited content", "content"),
+        ("内容违规", "content"),
+        ("The moderation service is unavailable", ""),
+        ("content filter: connection timed out", ""),
+        ("safety_tolerance must be between 1 and 6", ""),
+        ("An internal error has occurred", ""),
+    ],
+)
+def test_a_refusal_of_the_content_in_a_server_s_error_is_one(status: int, words: str, kind: str) -> None:
+    """Resellers answer so for what their own provider refused; that the check itself is down is the server's fault."""
+    assert kind_of(status, (), words) == (kind or ("busy" if status in (503, 529) else "server"))
+
+
+def test_the_user_s_own_words_in_a_server_s_error_are_no_refusal() -> None:
+    assert kind_of(500, (), "failed for: nsfw content detected", prompt="a sign: NSFW content detected") == "server"
