@@ -22,7 +22,8 @@ from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
 from .parsing.error_parsing import failure_of, no_picture, unreadable
 from .parsing.reading import NotJson, read_json
-from .parsing.result_images import image_of, images_in, result_images
+from .parsing.result_images import images_in, result_images
+from .parsing.text_images import image_of
 
 _ECHOES = frozenset({"input", "params", "nanoBananaParams", "image_input", "thumbnail", "thumbnails", "webhookUrl"})
 """Names under which a result may repeat what was sent, or show it smaller."""

@@ -23,7 +23,7 @@ from .base.task_status import SUCCEEDED, status_of, task_id_of
 from .base.uploads import NewUpload, explain_missing_upload, form_upload, known_urls, with_uploaded_url
 from .parsing.error_parsing import error_in, unreadable
 from .parsing.reading import read_json
-from .parsing.result_images import image_of
+from .parsing.text_images import image_of
 
 
 class Kie(PollingDialect):

@@ -217,7 +217,7 @@ class OutOfTime(_Aged):
 
 @dataclass(frozen=True)
 class Redirected(_Aged):
-    """The answer sends the request elsewhere; a key is never sent along. Many servers do so after they have done the request."""
+    """The answer sends the request elsewhere; a key is never sent along. Many do so after they have done it."""
 
     same_address: bool = False
     """Whether only the spelling of the address differs (`http/redirects.py`)."""

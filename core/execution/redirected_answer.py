@@ -17,9 +17,7 @@ from .charge import RequestSent
 log = logging.getLogger("nano_banana")
 
 
-def redirected_answer(
-    transport: Transport, send: Send, reply: Reply, status: CallStatus, key: CallKey
-) -> Reply | None:
+def redirected_answer(transport: Transport, send: Send, reply: Reply, status: CallStatus, key: CallKey) -> Reply | None:
     """The answer to `send` where `reply` says that it is at another address; None for any other reply.
 
     Also None where it can't be fetched: what goes wrong with that says nothing about the request that was sent.

@@ -9,6 +9,7 @@ import random
 import time
 
 from ..errors.messages import message_of, msg
+from ..images.header import ends_whole
 from ..images.picture import UnreadablePicture, measure, sniff
 from . import backoff
 from .body_buffer import joined
@@ -108,14 +109,9 @@ def _is_complete(data: bytes) -> bool:
 
 def _complaint(data: bytes) -> str:
     """What is wrong with a complete answer at first sight, "" when nothing is."""
-    image_format = sniff(data)
-    if not image_format:
+    if not sniff(data):
         return msg("download.not_a_picture")
-    if image_format == "png" and data[-12:-4] != b"\0\0\0\0IEND":
-        return msg("download.picture_cut_off")
-    if image_format == "jpeg" and b"\xff\xd9" not in data[-64:]:
-        return msg("download.picture_cut_off")
-    if image_format == "webp" and len(data) < int.from_bytes(data[4:8], "little") + 8:
+    if not ends_whole(data):
         return msg("download.picture_cut_off")
     try:
         measure(data)

@@ -14,6 +14,16 @@ _MOST_MARKERS = 5000
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
+def ends_whole(data: bytes) -> bool:
+    """Whether a PNG, JPEG or WebP file has its end; True for other formats, whose end says nothing."""
+    image_format = sniff(data)
+    if image_format == "png":
+        return data[-12:-4] == b"\0\0\0\0IEND"
+    if image_format == "jpeg":
+        return b"\xff\xd9" in data[-64:]
+    return image_format != "webp" or len(data) >= int.from_bytes(data[4:8], "little") + 8
+
+
 def sniff(data: bytes) -> str:
     """The format of a file by its first bytes ("png", "jpeg", "webp", ...), or "" when it is no picture."""
     head = bytes(data[:16])

@@ -43,8 +43,8 @@ def kind_of(status: int, codes: Sequence[str], message: str, own: Codes = NO_COD
     if status >= 500 or status in (408, 409):
         unserved = status == 503 and NO_CHANNEL.search(message) is not None
         # Resellers pass a refusal of the content on as their own 500: sent again, it would be refused again.
-        worded: tuple[Kind, ...] = ("region",) if status < 500 or check_is_down(message) else ("region", "content")
-        return phrases.kind(worded, "model" if unserved else "busy" if status in _OVERLOADED else "server")
+        kinds: tuple[Kind, ...] = ("region",) if status < 500 or check_is_down(message) else ("region", "content")
+        return phrases.kind(kinds, "model" if unserved else "busy" if status in _OVERLOADED else "server")
     return phrases.kind(("credit", "region", "key", "content", "model") if status == 400 else _WITHOUT_KEY, "invalid")
 
 

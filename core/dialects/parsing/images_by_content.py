@@ -19,7 +19,7 @@ from ...images.picture import sniff
 from ..base.step import ImageRef
 from .data_uris import end_of_run
 from .image_names import has_other_role
-from .text_images import Text, image_of, split_text
+from .text_images import Text, image_of, images_of, split_text
 
 _DEEPEST = 12
 _MOST_NODES = 20_000
@@ -111,9 +111,9 @@ def _is_other(node: dict[str, Any]) -> bool:
 
 
 def _of_text(text: Text) -> list[ImageRef]:
-    image = image_of(text) if len(text) >= _SHORTEST else None
-    if image is not None:
-        return [] if image.url else [image]
+    images = images_of(text) if len(text) >= _SHORTEST else []
+    if images:
+        return [image for image in images if not image.url]
     marked = any(mark in text for mark in _MARKUP) if isinstance(text, str) else b"data:image" in text.head(_STEP)
     return split_text(text)[0] if marked else []
 

@@ -15,7 +15,7 @@ from ..base.step import Reply
 from .envelopes import unwrapped
 from .event_stream import is_chunk, is_event_stream, join_chunks, parse_events, parse_json_lines
 from .images_by_content import images_in_bytes
-from .result_images import image_of, images_in, result_images
+from .result_images import images_in, images_of, result_images
 
 _MOST_COPIED = 100 << 20
 """Bytes of a body that is copied without what is before its JSON."""
@@ -120,7 +120,7 @@ def read_object(reply: Reply) -> dict[str, Any]:
     try:
         value, end = source.parse(text)
     except (ValueError, RecursionError):
-        if image_of(source.whole):
+        if images_of(source.whole):
             return {"data": [source.whole]}  # an address or base64 as the whole body
         return _behind_other_bytes(source.body)
     value = unwrapped(value)

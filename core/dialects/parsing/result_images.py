@@ -26,7 +26,15 @@ from .envelopes import json_in
 from .error_phrases import declines
 from .image_names import named_as_images, without_other_roles
 from .images_by_content import images_by_content
-from .text_images import Text, address_in_sentence, cleaned_address, image_lines, image_of, relative_address, split_text
+from .text_images import (
+    Text,
+    address_in_sentence,
+    cleaned_address,
+    image_lines,
+    images_of,
+    relative_address,
+    split_text,
+)
 
 _DEEPEST = 8
 _URL_FIELDS = ("url", "image_url", "imageUrl", "output_url", "imageURL", "image_uri", "uri", "fileUri", "file_uri")
@@ -192,13 +200,12 @@ def _ended_well(value: dict[str, Any], candidates: list[dict[str, Any]]) -> bool
 
 
 def part_images(part: dict[str, Any]) -> list[ImageRef]:
-    """The image of one part of a Gemini answer, an address or bytes."""
+    """The images of one part of a Gemini answer, addresses or bytes: one, but for odd copies."""
     for name, inner in (("inlineData", "data"), ("fileData", "fileUri")):
         holder = named(part, name)
         text = named(holder, inner) if isinstance(holder, dict) else None
-        found = image_of(text) if _is_filled(text) else None
-        if found is not None:
-            return [found]
+        if found := images_of(text) if _is_filled(text) else []:
+            return found
     return []
 
 
@@ -245,7 +252,7 @@ def _messages_of(choice: Any) -> list[dict[str, Any]]:
 def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
     """The images of a message's content: text, or a list of typed parts."""
     if isinstance(content, Text):
-        found = split_text(content)[0] or [each for each in [image_of(content)] if each]
+        found = split_text(content)[0] or images_of(content)
         return found or images_in(json_in(content), depth + 1) or image_lines(content)[0]
     if isinstance(content, dict):
         content = [content]
@@ -267,7 +274,7 @@ def images_in_content(content: Any, depth: int = 0) -> list[ImageRef]:
 def text_of_content(content: Any) -> str:
     """The text of a message's content, without the markup of images."""
     if isinstance(content, Text):
-        rest = "" if image_of(content) or images_in(json_in(content)) else split_text(content)[1]
+        rest = "" if images_of(content) or images_in(json_in(content)) else split_text(content)[1]
         return image_lines(rest)[1] if rest else ""
     if not isinstance(content, list):
         return ""
@@ -283,8 +290,7 @@ def images_in(value: Any, depth: int = 0) -> list[ImageRef]:
     if depth > _DEEPEST:
         return []
     if isinstance(value, Text):
-        found = image_of(value)
-        return [found] if found else split_text(value)[0]
+        return images_of(value) or split_text(value)[0]
     if isinstance(value, list):
         return [found for item in without_other_roles(value) for found in images_in(item, depth + 1)]
     if not isinstance(value, dict):
@@ -293,15 +299,15 @@ def images_in(value: Any, depth: int = 0) -> list[ImageRef]:
         return _field_images(value, depth)
     if depth and isinstance(value.get("choices"), list):
         return list(_chat_images(value, depth + 1).images)
-    named = _named_image(value, _BASE64_FIELDS)
+    named = _named_images(value, _BASE64_FIELDS)
     if named:
-        return [named]
+        return named
     inner = _first_images_in(value, _CONTAINERS, depth)
     if inner:
         return inner
-    named = _named_image(value, _URL_FIELDS) or next(iter(part_images(value)), None)
+    named = _named_images(value, _URL_FIELDS) or part_images(value)
     if named:
-        return [named]
+        return named
     inner = _first_images_in(value, _HOLDERS, depth)
     if inner:
         return inner
@@ -338,21 +344,25 @@ def _field_images(item: Any, depth: int) -> list[ImageRef]:
         return images_in(item, depth + 1)
     if not _is_filled(item):
         return []
-    return [found for found in [image_of(item) or relative_address(item)] if found] or split_text(item)[0]
+    return images_of(item) or _relative(item) or split_text(item)[0]
 
 
-def _named_image(value: dict[str, Any], names: tuple[str, ...]) -> ImageRef | None:
-    """The image of an object with one of the fields that name it."""
+def _named_images(value: dict[str, Any], names: tuple[str, ...]) -> list[ImageRef]:
+    """The images of an object with one of the fields that name them."""
     for name in names:
         leaf = value.get(name)
         if isinstance(leaf, dict):
             leaf = leaf.get("url") or leaf.get("data")
         if _is_filled(leaf):
-            found = image_of(leaf) or (relative_address(leaf) if name in _URL_FIELDS else None)
-            found = found or next(iter(split_text(leaf)[0]), None) or image_of(cleaned_address(leaf))
-            if found:
+            found = images_of(leaf) or (_relative(leaf) if name in _URL_FIELDS else [])
+            if found := found or split_text(leaf)[0] or images_of(cleaned_address(leaf)):
                 return found
-    return None
+    return []
+
+
+def _relative(text: Text) -> list[ImageRef]:
+    found = relative_address(text)
+    return [found] if found else []
 
 
 # ------------------------------------------------------------------------------------------------------ text

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ...http.long_text import MOST_TEXT, LongText, Span
+from ...images.header import ends_whole, sniff
 from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
@@ -38,6 +39,14 @@ _NAMED_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\[([\w-]{1,40})\]")
 _IN_SENTENCE = re.compile(r"(?i)https?://[^\s<>\"'`\\{}|\[\]()]{1,4000}")
 _SHORT_SENTENCE = 300
 """Characters beside an address in a text that is about nothing else."""
+_NEXT = re.compile(r"[\s,;|]+(?=https?://|data:image/|iVBORw0KGgo|/9j/|UklGR)")
+"""What is between images in a text that is nothing else."""
+_NEXT_IN_BYTES = re.compile(_NEXT.pattern.encode())
+_LATER = tuple(re.compile(start) for start in (rb"data:image", rb"iVBORw0KGgo", rb"\\?/9j\\?/", rb"UklGR"))
+_STEP = 1 << 20
+_BINARY = (b"\xc2\x89PNG", b"\xc3\xbf\xc3\x98\xc3\xbf", b"RIFF")
+"""How the bytes of PNG, JPEG and WebP begin where each is written as the character of its number, in UTF-8."""
+_MOST_BINARY = 32 << 20
 _ENDS = frozenset(" \t\r\n)>\"'`]|")
 
 
@@ -47,12 +56,74 @@ def image_of(text: Text) -> ImageRef | None:
         if len(text) <= _LONG_ADDRESS:
             return image_of(text.text())
         coded = CodedImage.of(text)
-        return ImageRef(coded=coded) if coded else None
+        return ImageRef(coded=coded) if coded else _image_of_characters(text)
+    if text[:1] in ("\x89", "\xff", "R") and (image := _image_of_characters(LongText.of(text))):
+        return image
     text = text.strip()
     if text[:8].lower().startswith(("http://", "https://")):
         return None if any(space in text for space in '\r\n\t <>"') else ImageRef(url=text)
     data = decode_base64(text)
     return ImageRef(data=data) if data else None
+
+
+def images_of(text: Text) -> list[ImageRef]:
+    """Every image of a text that is nothing else: an address, a data URI or base64, or several with a comma, semicolon, bar or
+    white space between them."""
+    several = [image_of(part) for part in _parts(text)]
+    found = [image for image in several if image is not None]
+    # All but the last have to be whole: base64 in lines may have the signature of an image by chance.
+    if (
+        len(found) > 1
+        and len(found) == len(several)
+        and all(image.url or ends_whole(image.read()) for image in found[:-1])
+    ):
+        return found
+    image = image_of(text)
+    return [image] if image is not None else []
+
+
+def _parts(text: Text) -> list[Text]:
+    if isinstance(text, str):
+        return list(_NEXT.split(text.strip())) if len(text) <= _MOST_JOINED else []
+    if len(text.spans) != 1 or len(text) > _MOST_JOINED or not _has_later_image(text.spans[0]):
+        return []
+    try:
+        data = text.read()
+    except ValueError:
+        return []
+    found: list[Text] = []
+    begin = at = 0
+    while at < len(data) and len(found) < MOST_IMAGES:
+        match = _NEXT_IN_BYTES.search(data, at, min(at + _STEP, len(data)))
+        if match is None:
+            at += _STEP - 64
+            continue
+        found.append(_part(data, begin, match.start()))
+        begin = at = match.end()
+    return [*found, _part(data, begin, len(data))]
+
+
+def _part(data: bytes, start: int, end: int) -> Text:
+    if end - start <= _LONG_ADDRESS:
+        return data[start:end].decode("utf-8", "replace")
+    return LongText(Span(data, start, end, False))
+
+
+def _has_later_image(span: Span) -> bool:
+    """Whether the signature of an image is in a text behind its beginning. In steps: a search holds the interpreter."""
+    steps = range(span.start + 64, span.end, _STEP)
+    return any(start.search(span.body, at, min(at + _STEP + 64, span.end)) for at in steps for start in _LATER)
+
+
+def _image_of_characters(text: LongText) -> ImageRef | None:
+    """The image whose bytes are the characters of a text, as programs write it that take bytes for Latin-1."""
+    if not text.head(8).startswith(_BINARY) or len(text) > _MOST_BINARY:
+        return None
+    try:
+        data = text.read().decode("utf-8").encode("latin-1")
+    except ValueError:
+        return None
+    return ImageRef(data=data) if sniff(data) else None
 
 
 def cleaned_address(text: Text) -> str:
