@@ -22,8 +22,8 @@ from pack.core.dialects.parsing import data_uris
 from pack.core.dialects.parsing.coded_image import CodedImage
 from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
 from pack.core.dialects.parsing.reading import NotJson, read_json
-from pack.core.dialects.parsing.result_images import image_of, result_images, text_beside_images
-from pack.core.dialects.parsing.text_images import split_text
+from pack.core.dialects.parsing.result_images import result_images, text_beside_images
+from pack.core.dialects.parsing.text_images import image_of, split_text
 from pack.core.http import long_json, long_text
 from pack.core.http.long_json import LongJson
 from pack.core.http.long_text import LongText

@@ -23,8 +23,8 @@ from pack.core.dialects.parsing import (
 )
 from pack.core.dialects.parsing.event_stream import join_chunks, parse_events, parse_json_lines
 from pack.core.dialects.parsing.reading import NotJson, read_json, read_object
-from pack.core.dialects.parsing.result_images import image_of, result_images, text_beside_images
-from pack.core.dialects.parsing.text_images import split_text
+from pack.core.dialects.parsing.result_images import result_images, text_beside_images
+from pack.core.dialects.parsing.text_images import image_of, split_text
 from pack.core.http.long_json import LongJson
 from pack.core.images.picture import sniff
 from pack.core.providers import BUILT_IN

@@ -13,6 +13,7 @@ from typing import Any
 from ...http.long_json import LongJson, TooMuch
 from ...http.long_text import LongText, Spans
 from .result_images import images_in
+from .split_images import continued
 
 BROKEN_OFF = "STREAM_BROKE_OFF"
 """The finish reason of a stream that names none; no provider has it. What came before may have been paid."""
@@ -118,11 +119,18 @@ class _ChunkJoiner:
             self._choices = self._choices or {}
             _add_entries(self._choices, chunk["choices"], _add_choice)
         if "partial" not in str(chunk.get("type", "")):  # partial images are drafts
-            self._completed[0] = chunk
-            if chunk.get("error"):
-                self._completed[1] = chunk
-            if images_in(chunk):
-                self._completed[2] = chunk
+            self._add_completed(chunk)
+
+    def _add_completed(self, chunk: dict[str, Any]) -> None:
+        for earlier in (self._completed[2], self._completed[0]):
+            if (longer := continued(earlier, chunk)) is not None:
+                self._completed[0] = self._completed[2] = longer
+                return
+        self._completed[0] = chunk
+        if chunk.get("error"):
+            self._completed[1] = chunk
+        if images_in(chunk):
+            self._completed[2] = chunk
 
     def answer(self) -> dict[str, Any] | None:
         joined = self._joined

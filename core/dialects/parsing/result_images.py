@@ -26,6 +26,7 @@ from .envelopes import json_in
 from .error_phrases import declines
 from .image_names import named_as_images, without_other_roles
 from .images_by_content import images_by_content
+from .split_images import with_joined_images
 from .text_images import (
     Text,
     address_in_sentence,
@@ -107,6 +108,7 @@ def result_images(value: Any, *, anywhere: bool = True, prompt: str = "") -> Res
     """
     if isinstance(value, dict) and says_failure(value):
         return ResultImages(())  # what comes with a stated failure is a placeholder
+    value = with_joined_images(value)
     found = _in_known_places(value)
     if found.images or found.has_draft or not anywhere:
         return found

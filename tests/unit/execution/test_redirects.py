@@ -99,3 +99,16 @@ def test_a_status_without_a_meaning_is_asked_about_before_it_is_paid_again(
         engine = engine_at(tmp_path, provider, server.url)
         assert error_of(play(engine, provider)).charged == "maybe"
         assert error_of(play(engine, provider)).kind == "doubt" and len(server.posts) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 600, 999])
+def test_a_picture_under_the_status_of_a_failure_is_the_result(status: int, tmp_path: Path) -> None:
+    """A gateway may fail after the provider behind it has answered."""
+    with answering({"status": status, "body": IMAGE}) as server:
+        run = play(engine_at(tmp_path, "nanobanana", server.url), "nanobanana")
+        assert run.tasks[0].result is not None and run.tasks[0].result.data == PNG and len(server.posts) == 1
+
+
+def test_a_picture_beside_an_error_is_no_result(tmp_path: Path) -> None:
+    with answering({"status": 500, "body": {**IMAGE, "error": {"message": "it failed"}}}) as server:
+        assert play(engine_at(tmp_path, "nanobanana", server.url), "nanobanana").tasks[0].result is None
