@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from .. import comfyui
-from ..core.errors.messages import catalogue, concat, messages_in, msg
+from ..core.errors.messages import catalogue, messages_in, msg
 from ..core.execution.outcome import ResultImage
 from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
 from ..core.execution.run import Run
@@ -108,7 +108,7 @@ class RunProgress:
                 total=now.total,
             )
         )
-        text = concat("Nano Banana, ", why, ": ", _stop_text(summary))
+        text = msg("run_progress.stopped", why=why, what=_stop_text(summary))
         log.warning("%s.", text)
         facts = {
             "node": str(self._node_id or ""),

@@ -1,5 +1,6 @@
 /** The texts of the pages, in the language that the frontend is set to. They are in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
+import { filledText } from "./filled_text.mjs";
 import { loadCatalogue } from "./server_messages.mjs";
 
 /** @type {Record<string, string>} */
@@ -43,7 +44,7 @@ export const translated = () => language !== undefined;
 export function t(name, values = {}) {
   const one = values["n"] === 1 ? `${name}.one` : name;
   const text = chosen[one] ?? chosen[name] ?? english[one] ?? english[name] ?? name;
-  return text.replace(/\{(\w+)\}/g, (whole, key) => String(values[key] ?? whole));
+  return filledText(text, (key) => (values[key] === undefined || values[key] === null ? undefined : String(values[key])));
 }
 
 /** Sentences in a row: after a Chinese one there is no space. @param {string[]} parts */

@@ -3,6 +3,7 @@
  * -> id and parameters, with which the text of the page's language is made. The texts are in `locales/<language>/messages.json`.
  */
 import { api } from "/scripts/api.js";
+import { filledText, withoutInnerStops } from "./filled_text.mjs";
 
 /** @typedef {string | number | boolean | null | { id: string, parameters: Record<string, any> } | any[]} MessageData */
 /** @typedef {Record<string, MessageData>} MessageTable */
@@ -82,10 +83,11 @@ export function localized(value, table) {
 /** @param {MessageData | undefined} data @returns {string} */
 function messageText(data) {
   if (data === null || data === undefined) return "";
-  if (Array.isArray(data)) return data.map((part) => (typeof part === "string" ? punctuation(part) : messageText(part))).join("");
+  if (Array.isArray(data)) return withoutInnerStops(data.map((part) => (typeof part === "string" ? punctuation(part) : messageText(part))).join(""));
   if (typeof data !== "object") return String(data);
   const text = texts[data.id] ?? data.id;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in data.parameters ? messageText(data.parameters[name]) : whole));
+  const { parameters } = data;
+  return withoutInnerStops(filledText(text, (name) => (name in parameters ? messageText(parameters[name]) : undefined)));
 }
 
 /** What stands between two messages; a text that says something stays. @param {string} text */

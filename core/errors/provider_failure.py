@@ -45,7 +45,7 @@ def provider_error(
     """
     provider_text = msg("failure.provider_said", message=_unstopped(failure.message)) if failure.message else ""
     provider_text += msg("failure.task_id", task=task) if task else ""
-    status = f" (HTTP {failure.status})" if failure.status else ""
+    status = msg("error.status", status=failure.status) if failure.status else ""
     opening = what or _opening(failure)
     cure = failure.cure or (key_hint if failure.kind == "key" else "") or _cure(failure)
     if kept:

@@ -61,7 +61,13 @@ def _listed(charges: Sequence[UnresolvedCharge]) -> str:
 
 
 def _line(charge: UnresolvedCharge) -> str:
-    line = f"{charge.provider} {charge.model}, {_when(charge.sent_at)}, ${charge.usd:.2f}"
+    line = msg(
+        "ledger.charge",
+        provider=charge.provider,
+        model=charge.model,
+        when=_when(charge.sent_at),
+        usd=f"{charge.usd:.2f}",
+    )
     if not charge.reason:
         return line
     return concat(line, " (", spelled(charge.reason, charge.reason.rstrip(".")), ")")

@@ -330,7 +330,8 @@ def test_an_answer_without_a_picture_is_read_again(
     """From the panel in vain, which is said; from the node once its shape is known, and an extra picture comes with it."""
     texts = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
     messages = json.loads((ROOT / "locales" / locale / "messages.json").read_text("utf-8"))
-    empty = messages["opening.empty"].replace("{label}", "OpenRouter").replace("{status}", " (HTTP 200)")
+    status = messages["error.status"].replace("{status}", "200")
+    empty = messages["opening.empty"].replace("{label}", "OpenRouter").replace("{status}", status)
     page = canvas(vue=vue, light=light, locale=locale)
     open_panel(page, texts["results.tooltip"])
     prompt = f"A shrike on a thorn, {page.look}"
