@@ -14,7 +14,8 @@ HAN = r"[\u4e00-\u9fff]"
 
 ELSEWHERE = {  # the frontend's own buttons, nodes and settings, and what is quoted in a prompt or from JSON
     *("运行", "实时", "更改时", "生成后控制", "设置 > Nano Banana"),
-    *("加载图像", "预览图像", "预览任意", "创建列表", "将图像拆分为图块列表", "外补画板"),
+    *("加载图像", "预览图像", "预览任意", "创建列表", "将图像拆分为图块列表", "外补画板", "图像裁剪", "降噪"),
+    "第 3 行",  # a node of an example
     *("picture 1", "picture 2", "图 1", "图 2", "element 3: the prompt is empty"),
 }
 ONE_WORD = {  # what the texts don't say: what they say
@@ -27,6 +28,7 @@ ONE_WORD = {  # what the texts don't say: what they say
     "花费上限": "费用上限",
     "消费上限": "费用上限",
     "请求编号": "请求 ID",
+    "可能已产生费用": "可能已扣费",
     "产生了费用": "已扣费",
     "图片模型": "图像模型",
 }
@@ -64,6 +66,16 @@ def pages() -> dict[str, str]:
     return {path.parent.name: path.read_text("utf-8") for path in (ROOT / "web" / "docs").glob("*/zh.md")}
 
 
+def notes() -> dict[str, str]:
+    """The Chinese lines of the examples' notes."""
+    found = {}
+    for path in (ROOT / "example_workflows").glob("*.json"):
+        nodes = json.loads(path.read_text("utf-8"))["nodes"]
+        lines = "\n".join(node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote").splitlines()
+        found[path.name] = "\n".join(line for line in lines if re.search(HAN, line) and not line.startswith("#"))
+    return found
+
+
 def everything() -> dict[str, str]:
     tooltips = {"/".join(place): entry.get("tooltip", "") for place, entry in entries("zh").items()}
     names = {f"{'/'.join(place)} name": entry["name"] for place, entry in entries("zh").items()}
@@ -73,6 +85,7 @@ def everything() -> dict[str, str]:
         **tooltips,
         **names,
         **descriptions,
+        **notes(),
         **{f"{name}.md": text for name, text in pages().items()},
     }
 
@@ -104,6 +117,14 @@ def test_what_a_text_names_is_on_the_page_under_that_name() -> None:
     named = {(name, quoted) for name, text in everything().items() for quoted in re.findall("「([^「」]*)」", text)}
     lost = {(name, quoted) for name, quoted in named if quoted.rstrip("…") not in known and "{" not in quoted}
     assert lost == set()
+
+
+def test_what_a_note_names_is_on_the_page_under_that_name() -> None:
+    known = shown() | ELSEWHERE
+    named = {(file, part) for file, text in notes().items() for part in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", text)}
+    assert {(file, part) for file, part in named if re.search(HAN, part) and part not in known} == set()
+    ids = {entry["name"] for entry in entries("en").values()} - RAW
+    assert {(file, part) for file, part in named if part in ids} == set()
 
 
 def test_a_message_calls_an_input_by_the_name_on_the_node() -> None:
