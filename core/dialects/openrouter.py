@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import Kind, ProviderFailure
-from ..errors.messages import msg
+from ..errors.messages import listed, msg
 from ..http.body import Inline, json_body
+from ..providers.option_names import option_name
 from ..providers.spec import Option, OptionValue
 from ..redaction.text import redact
 from .base.dialect import BaseDialect
@@ -114,8 +115,8 @@ def _fields(job: Job, without: frozenset[Option]) -> dict[str, OptionValue]:
 
 def _left_out(job: Job) -> tuple[str, ...]:
     """Notices for the options that the images API can't carry."""
-    names = [option for option in job.options if option in _ONLY_IN_CHAT]
-    return (msg("openrouter.only_in_chat", names=", ".join(names)),) if names else ()
+    names = [option_name(option) for option in job.options if option in _ONLY_IN_CHAT]
+    return (msg("openrouter.only_in_chat", names=listed(", ", names)),) if names else ()
 
 
 def _images_of(job: Job) -> list[dict[str, Any]]:

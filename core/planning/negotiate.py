@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import Impossible
 from ..errors.messages import msg
 from ..images.picture import Picture
+from ..providers.option_names import option_name
 from ..providers.spec import (
     OMITTED,
     UNKNOWN_PRICE_USD,
@@ -254,13 +255,13 @@ def _negotiate_options(
         possible = supported.get(option)
         if option not in supported:
             notices.append(
-                msg("negotiate.option_not_supported", name=_name(option), provider=spec.label, model=model.name)
+                msg("negotiate.option_not_supported", name=option_name(option), provider=spec.label, model=model.name)
             )
         elif possible is not None and str(value) not in possible:
             notices.append(
                 msg(
                     "negotiate.option_value_not_supported",
-                    name=_name(option),
+                    name=option_name(option),
                     value=value,
                     provider=spec.label,
                     possible=", ".join(possible),
@@ -271,7 +272,7 @@ def _negotiate_options(
             sent.append((option, value))
             sent_as = (capabilities.endpoint or spec.endpoints[request.operation]).fields[option]
             if sent_as.size_at_risk and request.options.resolution != "auto":
-                notices.append(msg("negotiate.size_may_differ", name=_name(option)))
+                notices.append(msg("negotiate.size_may_differ", name=option_name(option)))
     return sent, notices
 
 
@@ -383,13 +384,6 @@ def _options(request: Request) -> list[tuple[Option, OptionValue]]:
     if options.top_p is not None:
         found.append(("top_p", options.top_p))
     return found
-
-
-_NAMES: dict[str, str] = {"web_search": "enable_web_search"}
-
-
-def _name(option: str) -> str:
-    return _NAMES.get(option, option)
 
 
 def _impossible(what: str, cure: str) -> Impossible:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pack.core.providers.spec import Option
 
 ROOT = Path(__file__).resolve().parents[2]
 HAN = r"[\u4e00-\u9fff]"
@@ -125,6 +126,15 @@ def test_what_a_note_names_is_on_the_page_under_that_name() -> None:
     assert {(file, part) for file, part in named if re.search(HAN, part) and part not in known} == set()
     ids = {entry["name"] for entry in entries("en").values()} - RAW
     assert {(file, part) for file, part in named if part in ids} == set()
+
+
+def test_an_option_in_a_notice_has_the_name_on_the_node() -> None:
+    english, chinese = messages("en"), messages("zh")
+    labels = {
+        entry["name"]: entries("zh")[place]["name"] for place, entry in entries("en").items() if place in entries("zh")
+    }
+    for option in get_args(Option):
+        assert chinese[f"option_name.{option}"] == f"「{labels[english[f'option_name.{option}']]}」", option
 
 
 def test_a_message_calls_an_input_by_the_name_on_the_node() -> None:

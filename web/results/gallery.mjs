@@ -8,7 +8,7 @@ import { ask, errorText } from "../server.mjs";
 import { t } from "../i18n.mjs";
 import { actionsOf } from "./actions.mjs";
 import { Choice } from "./choice.mjs";
-import { hasFailed, moneyMayBeLost, pictureName } from "./facts.mjs";
+import { hasFailed, moneyMayBeLost, openName, pictureName } from "./facts.mjs";
 import { Filters } from "./filters.mjs";
 import { folded, foldLine, isFold } from "./folding.mjs";
 import { ResultPages } from "./pages.mjs";
@@ -225,7 +225,8 @@ export class Gallery {
     const picture = element.querySelector(".nb-tile-picture");
     if (!(picture instanceof HTMLElement) || isFold(item)) return;
     picture.tabIndex = item.id === this.current || (!this.current && this.places.get(item.id) === 1) ? 0 : -1;
-    const name = pictureName(item, this.places.get(item.id) ?? 0, this.pages.pictures);
+    const place = this.places.get(item.id); // none where there is no picture
+    const name = place ? pictureName(item, place, this.pages.pictures) : openName(item);
     if (picture.getAttribute("aria-label") !== name) picture.setAttribute("aria-label", name);
   }
 
