@@ -1,7 +1,7 @@
 """Removes the reference images from an answer that repeats them: an input is no result.
 
-Some copies of an API list the inputs of an edit beside its results, or in their place. An image is one of the inputs where
-its bytes or its address are those that were sent, or its pixels where more images came than were asked for.
+Some copies of an API list the inputs of an edit beside its results, or in their place, some of them encoded again. An image is
+one of the inputs where its bytes or its address are those that were sent, or where it shows the same (`images/comparison.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import replace
 from ..dialects.base.step import Done, Failed, ImageRef, Job, Reply
 from ..errors import ProviderFailure
 from ..errors.messages import msg
-from ..images.picture import UnreadablePicture, decode, measure, pixel_digest
+from ..images.comparison import is_repeated, may_repeat
+from ..images.decoding import Pixels
+from ..images.picture import Encoded, UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
 
 MOST_DECODED = 16 << 20
@@ -38,34 +40,65 @@ def without_repeated_references(
     if not marks:
         return done
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
-    shapes = {(picture.width, picture.height) for picture in job.all_references}
-    many = len(done.images) > job.count
-    remaining_comparisons = MOST_COMPARED
+    comparison = _Comparison(job.all_references, digests)
 
     def is_reference(found: ImageRef) -> bool:
         if found.url:
             return found.url in marks
         size = found.coded.size if found.coded is not None else len(found.data)
-        if str(size) not in sizes and not (many and size <= MOST_DECODED):
-            return False
-        data = found.read()
-        if str(size) in sizes and _mark(data) in marks:
+        if str(size) in sizes and _mark(found.read()) in marks:
             return True
-        nonlocal remaining_comparisons
-        try:
-            if not many or remaining_comparisons <= 0 or measure(data) not in shapes:
-                return False
-            remaining_comparisons -= 1
-            return pixel_digest(decode(data)) in digests
-        except UnreadablePicture:
-            return False
+        return size <= MOST_DECODED and comparison.shows_reference(found)
 
     kept = tuple(found for found in done.images if not is_reference(found))
     if kept:
         return replace(done, images=kept)
-    provider_message = redact(done.text) or msg("repeated_references.no_other_image")
-    failure = ProviderFailure("empty", provider_message, reply.status, request_id=done.request_id or reply.request_id)
+    # No message of the provider's: nobody said that there is no picture, so it is asked about before it is paid again.
+    failure = ProviderFailure(
+        "empty",
+        redact(done.text),
+        reply.status,
+        request_id=done.request_id or reply.request_id,
+        opening=msg("repeated_references.no_other_image"),
+    )
     return Failed(failure, task)
+
+
+class _Comparison:
+    """Compares images of one answer with the references by what they show."""
+
+    def __init__(self, references: list[Encoded], digests: Collection[str]) -> None:
+        """`digests`: the pixel digests of the references."""
+        self._references, self._digests = references, digests
+        self._decoded: dict[int, Pixels] = {}
+        self._remaining = MOST_COMPARED
+
+    def shows_reference(self, found: ImageRef) -> bool:
+        data = found.read()
+        try:
+            size = measure(data)
+            alike = [i for i, each in enumerate(self._references) if self._may_be(size, (each.width, each.height))]
+            if not alike or self._remaining <= 0:
+                return False
+            self._remaining -= 1
+            pixels = decode(data)
+            if pixel_digest(pixels) in self._digests:
+                return True
+            return any(may_repeat(size, self._size(i)) and is_repeated(pixels, self._pixels(i)) for i in alike)
+        except UnreadablePicture:
+            return False
+
+    def _size(self, index: int) -> tuple[int, int]:
+        return self._references[index].width, self._references[index].height
+
+    @staticmethod
+    def _may_be(size: tuple[int, int], original: tuple[int, int]) -> bool:
+        return size == original or may_repeat(size, original)
+
+    def _pixels(self, index: int) -> Pixels:
+        if index not in self._decoded:
+            self._decoded[index] = decode(self._references[index].data)
+        return self._decoded[index]
 
 
 def _mark(data: bytes) -> str:

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,13 +19,14 @@ from dialect_driver import QUICK_SPECS, request
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
 from pack.core.execution.run import Run
-from pack.core.images.picture import decode, encode
+from pack.core.images.picture import Picture, decode, encode
 from pack.core.ledger import kept_answers
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
 from pack.core.planning.references import encode_references
 from pack.tests.raw_server import CLOSE, JSON, Connection, after_head, answer_head, serving
 from pack.tests.reply_server import ReplyServer, replying
+from PIL import Image
 
 
 def png(width: int, height: int = 0) -> bytes:
@@ -623,6 +624,30 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
         if not wanted:
             assert engine.read_again(result.uid).images == 0
             assert History(engine.ledger).pictures()[0].state != "stored"
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("provider", ["google", "nanobanana", "openrouter"])
+def test_a_reference_that_comes_back_encoded_again_is_asked_about(provider: str, kind: str, tmp_path: Path) -> None:
+    """Alone, in the place of a result or in any other; what came is kept, and nothing is paid again without a question."""
+    coarse = np.random.default_rng(3).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    pixels = np.asarray(Image.fromarray(coarse).resize((256, 192)))
+    asked = replace(request("edit", seed=7), references=(Picture.of(pixels),))
+    echo = b64(encode(pixels, cast(Any, kind)))
+    shapes: dict[str, Any] = {
+        "google": gemini({"inlineData": {"mimeType": f"image/{kind}", "data": echo}}),
+        "nanobanana": {"created": 1, "whatever": echo},
+        "openrouter": chat({"content": "", "images": [{"image_url": {"url": f"data:image/{kind};base64,{echo}"}}]}),
+    }
+    with replying(body(shapes[provider])) as server:
+        engine = engine_at(server, provider, tmp_path)
+        seen = []
+        for _ in range(2):
+            run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
+            assert run.done.wait(60) and run.tasks[0].error is not None
+            seen.append((run.tasks[0].error.kind, run.tasks[0].error.charged, len(server.posts)))
+            assert run.tasks[0].answer
+        assert seen == [("empty", "maybe", 1), ("doubt", "maybe", 1)]
 
 
 # ------------------------------------------------------------------------------------------------------ tasks
