@@ -1,14 +1,16 @@
 """Hides the key that was sent in texts, however it is encoded there.
 
 Some servers repeat what they were sent: a key may be in an error, a request id, an address or the model's words, as it
-is or in other case, backwards, percent-encoded, as HTML entities, as escapes of JSON, in base64, base32 or hex, with
-invisible characters, spaces, marks or tags in it, or only half of it. A run of `RUN` of its characters is taken for the
-secret. `redact` hides what looks like any key; this hides the one that was sent. Time is linear in the length of the text.
+is or in other case, backwards, percent-encoded, as HTML entities, as escapes of JSON, in base64, base85, base32, hex or
+rot13, with invisible characters, spaces, marks or tags in it, or only half of it. A run of `RUN` of its characters is
+taken for the secret. Left are what no server does by itself: binary digits, uuencode, compression, other ciphers. `redact`
+hides what looks like any key; this hides the one that was sent. Time is linear in the length of the text.
 """
 
 from __future__ import annotations
 
 import base64
+import codecs
 import functools
 import re
 import struct
@@ -224,14 +226,21 @@ def _spellings(secret: str) -> list[str]:
         data.hex(),
         data[::-1].hex(),
         "".join(map(str, data)),
+        "".join(f"{byte:o}" for byte in data),
+        codecs.encode(secret, "rot13"),
         *coded,
         *_base64(data[::-1]),
         *_base32(data),
+        *_base85(data),
     ]
+    found += [codecs.encode(spelling, "rot13") for spelling in coded]
+    for other in (secret.upper(), secret.lower(), codecs.encode(secret, "rot13")):
+        found += _base64(other.encode("utf-8", "surrogatepass"))
     for again in (data.hex(), data.hex().upper(), *coded):
         found += _base64(again.encode())
     for order in ("utf-16-le", "utf-16-be"):
-        found += _base64(secret.encode(order, "surrogatepass"))
+        wide = secret.encode(order, "surrogatepass")
+        found += [*_base64(wide), wide.hex()]
     found += [spelling.encode().hex() for spelling in coded]
     return ["".join(_letters(c) for c in spelling) for spelling in found]
 
@@ -250,6 +259,16 @@ def _base64(data: bytes) -> list[str]:
 def _base32(data: bytes) -> list[str]:
     coded = (base64.b32encode(b"\0" * before + data).decode() for before in range(5))
     return [text[-(-before * 8 // 5) :].rstrip("=")[:-1] for before, text in enumerate(coded)]
+
+
+def _base85(data: bytes) -> list[str]:
+    """The same of both base85 alphabets, Git's and Adobe's: only groups of four bytes that are all of the secret are sure."""
+    found = []
+    for before in range(4):
+        padded = b"\0" * before + data
+        padded = padded[: len(padded) // 4 * 4]
+        found += [encode(padded).decode()[5 if before else 0 :] for encode in (base64.b85encode, base64.a85encode)]
+    return found
 
 
 def _readings(text: str) -> Iterator[tuple[str, list[int], list[int]]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import json
+import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +71,18 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "soft line ends": lambda key: "=\r\n".join(key[at : at + 5] for at in range(0, len(key), 5)),
     "escaped line ends": lambda key: "\\n".join(key[at : at + 5] for at in range(0, len(key), 5)),
     "dots below": lambda key: key.replace("o", "\u1ecd").replace("k", "\u1e33").replace("P", "P\u0323"),
+    "rot13": lambda key: codecs.encode(key, "rot13"),
+    "rot13 of base64": lambda key: codecs.encode(base64.b64encode(b"a" + key.encode()).decode(), "rot13"),
+    "base64 of rot13": lambda key: base64.b64encode(codecs.encode(key, "rot13").encode()).decode(),
+    "base64 of capitals": lambda key: base64.b64encode(b"ab" + key.upper().encode()).decode(),
+    "base64 in capitals": lambda key: base64.b64encode(b"Bearer " + key.encode()).decode().upper(),
+    "base64 in lines": lambda key: "\n".join(textwrap.wrap(base64.b64encode(key.encode()).decode(), 7)),
+    "base64 percent": lambda key: quote(base64.b64encode(key.encode()).decode(), safe=""),
+    "hex of UTF-16": lambda key: key.encode("utf-16-le").hex(),
+    "octal numbers": lambda key: " ".join(f"{ord(c):o}" for c in key),
+    "base85": lambda key: base64.b85encode(key.encode()).decode(),
+    "base85 behind others": lambda key: base64.b85encode(b"Bearer " + key.encode() + b"!").decode(),
+    "Adobe's base85": lambda key: base64.a85encode(b"ab" + key.encode(), adobe=True).decode(),
     "first half": lambda key: key[:16],
     "second half": lambda key: key[16:],
     "any twelve": lambda key: key[9 : 9 + RUN],
