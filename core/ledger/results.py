@@ -23,6 +23,7 @@ import logging
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,8 @@ class Results:
         """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
         try:
             private_files.make_folder(self.folder / "incoming")
+            with tempfile.TemporaryFile(dir=self.folder / "incoming"):
+                pass  # a folder that is there may be on a disk that has become read-only, or has no room for another name
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise ledger_failed(
