@@ -171,3 +171,10 @@ def test_every_chinese_text_is_chinese() -> None:
 def test_punctuation_between_chinese_characters_is_chinese() -> None:
     wrong = [name for name, text in messages("zh").items() if re.search(rf"{HAN}[,;:?!.](?:{HAN}|$|\s)", text)]
     assert wrong == []
+
+
+def test_the_help_shows_chinese_nodes() -> None:
+    for name, text in pages().items():
+        for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
+            assert picture.endswith("-zh.jpg"), name
+            assert (ROOT / "web" / "docs" / picture).is_file(), name
