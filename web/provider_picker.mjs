@@ -44,6 +44,7 @@ export async function openPicker(node) {
       el("tbody", {}, ...offers.filter((offer) => offer.local).map((offer) => offerRow(picker, offer))),
       el("tbody", { class: "nb-keyless" }, ...offers.filter((offer) => !offer.usable).map((offer) => offerRow(picker, offer))),
     ),
+    offers.some((offer) => offer.models.some((model) => !model.problem && isCounted(model))) ? el("p", { class: "nb-quiet" }, t("picker.counts")) : "",
   );
 }
 
@@ -94,8 +95,18 @@ function offerRow(picker, offer) {
     draw();
   });
   draw();
-  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label, balancePart(picker, offer)), el("td", {}, models.length ? select : ""), size, each, run, action);
+  return el("tr", { class: chosen ? "nb-chosen" : "", "data-provider": offer.provider }, el("td", {}, offer.label, refusedPart(picker, offer), balancePart(picker, offer)), el("td", {}, models.length ? select : ""), size, each, run, action);
 }
+
+/** Says of a provider whose key was refused that it was. @param {Picker} picker @param {Elsewhere} offer */
+function refusedPart({ node, estimate }, { provider, usable }) {
+  const known = usable ? providerStore.provider(provider) : undefined;
+  const profile = profileAt(node, estimate, provider);
+  return known && providerStore.refused(known, profile) ? el("div", { class: "nb-bad" }, t("keys.refused")) : null;
+}
+
+/** The profile that a provider would be asked with. @param {Comfy.Node} node @param {Estimate} estimate @param {string} provider */
+const profileAt = (node, estimate, provider) => (estimate.provider === provider ? chosenProvider(node).profile : "default");
 
 /**
  * The balance of the account where a free route of the provider names it: as it was read in the last minutes, else a button that
@@ -103,7 +114,7 @@ function offerRow(picker, offer) {
  * @param {Picker} picker @param {Elsewhere} offer
  */
 function balancePart({ node, estimate }, { provider, label, usable }) {
-  const profile = estimate.provider === provider ? chosenProvider(node).profile : "default";
+  const profile = profileAt(node, estimate, provider);
   const facts = () => providerStore.provider(provider);
   const chip = () => balanceChip(facts()?.keys.find((key) => key.profile === profile)?.balance);
   if (!usable || !facts()?.names_balance) return null;
@@ -129,6 +140,9 @@ function pricesOf(offer, delivery) {
   const ordered = t("picker.batch", { price: money(batch) });
   return delivery === "batch" ? [ordered, t("picker.now", { price: money(now) })].join(" · ") : [priceOf(offer), ordered].join(" · ");
 }
+
+/** Whether something else is counted against the caps than a price that is known. @param {Offer} offer */
+const isCounted = ({ usd_each: each, usd_counted_each: counted }) => typeof each !== "number" || (counted ?? 0) > each;
 
 /** @param {Offer} offer */
 const priceOf = (offer) => (offer.usd_each === null ? t("price.counts_as", { usd: money(offer.usd_counted_each) }) : priceOfOne(offer));

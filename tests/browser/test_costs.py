@@ -115,6 +115,7 @@ def test_the_same_request_is_priced_at_every_provider(pages: Callable[[bool], An
     unpriced = table.locator('[data-provider="apiframe"] td')
     expect(unpriced.nth(3)).to_have_text("counts as $0.30")
     expect(unpriced.nth(4)).to_have_text("counts as $0.30")
+    expect(page.page.locator(".nb-picker .nb-dialog-body")).to_contain_text("what goes against your caps")
     table.get_by_role("combobox", name="Model at Runflow").select_option("nano-banana-pro")
     expect(table.locator('[data-provider="runflow"]')).to_contain_text("$0.15")
     table.get_by_role("button", name="Use Runflow").click()
