@@ -73,6 +73,8 @@ def test_a_wrong_key_is_told_at_once(settings: Any, bare_host: Host) -> None:
     settings.page.keyboard.press("Enter")
     expect(card.get_by_text("Runflow refuses the key (HTTP 401)")).to_be_visible()
     expect(card.get_by_text("key refused")).to_be_visible()
+    said, rare = (each.bounding_box() for each in (card.get_by_role("status"), card.get_by_role("link")))
+    assert rare["y"] >= said["y"] + said["height"] - 1, "what is rarely needed is pushed aside by what is said"
     settings.shoot("key-refused")
     card.get_by_role("button", name="Delete key").click()
     settings.page.locator(".nb-narrow").get_by_role("button", name="Delete key").click()
@@ -158,8 +160,14 @@ def test_a_provider_of_ones_own_is_added_and_used(settings: Any, bare_host: Host
     page = settings.page
     page.get_by_role("button", name="Add a provider…").click()
     form = page.locator(".nb-dialog.nb-narrow")
-    form.get_by_label("Name").fill("My reseller")
-    form.get_by_label("Address").fill(f"  {doubles.base_url('nanobanana')}/v1/images/generations ")
+    for field, text in (
+        ("Name", "My reseller"),
+        ("Address", f"  {doubles.base_url('nanobanana')}/v1/images/generations "),
+    ):
+        form.get_by_role("button", name="Save and test").click()
+        expect(form.get_by_role("status")).to_have_text(f"Fill in: {field}.")
+        expect(form.get_by_label(field)).to_be_focused()
+        form.get_by_label(field).fill(text)
     form.get_by_label("Speaks").select_option("openai_images")
     form.get_by_label("Key", exact=True).fill("sim-own-key-1")
     settings.shoot("own-provider-form")

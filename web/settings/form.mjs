@@ -26,6 +26,13 @@ export function providerForm(shared, provider) {
   const key = el("input", { type: "password", autocomplete: "off", placeholder: t("keys.placeholder"), spellcheck: "false" });
   let saved = provider?.id;
   const save = async () => {
+    const missing = [{ name: t("form.name"), input: label }, { name: t("address.field"), input: url }].find(({ input }) => !input.value.trim());
+    if (missing) {
+      statusLine.className = "nb-bad";
+      statusLine.textContent = t("form.missing", { field: missing.name });
+      missing.input.focus();
+      return;
+    }
     statusLine.className = "nb-quiet";
     statusLine.textContent = "…";
     try {
