@@ -256,6 +256,8 @@ def test_two_pictures_are_compared_with_a_slider(canvas: Callable[..., Any], ben
     for index in (0, 2):
         tiles.nth(index).locator("a").click()
     assert tiles.first.bounding_box() == before, "the list stays where it is"
+    for index, tick in enumerate(("visible", "hidden", "visible")):
+        expect(tiles.nth(index).locator(".nb-choose .pi")).to_have_css("visibility", tick)
     page.shoot("chosen")
     page.page.get_by_role("button", name="Compare", exact=True).click()
     dialog = page.page.get_by_role("dialog", name="Compare two pictures")
