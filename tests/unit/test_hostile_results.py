@@ -72,6 +72,7 @@ def test_the_metadata_of_a_cloud_is_not_public(address: str) -> None:
     assert not is_public(address) and not is_public_host_name(address)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sign", ["“", "‘", "'", '"', "`", "“a", "‘ "])
 def test_quotation_marks_without_an_end_take_linear_time(sign: str) -> None:
     """One pattern looks for what is quoted, in one go: 16 kB of them held the interpreter for 300 ms."""

@@ -119,6 +119,7 @@ def test_hosts_share_a_machine_by_its_memory() -> None:
     assert test_command.workers("host")[1] == str(test_command.host_workers())
 
 
+@pytest.mark.long
 def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("def test_bad(): assert 0\n\ndef test_good(): pass\n")
     (tmp_path / "test_b.py").write_text(

@@ -121,6 +121,7 @@ def test_a_stream_of_too_much_json_is_unreadable() -> None:
         LongJson(b"").parse("[" + "[]," * long_json.MOST_CONTAINERS + "0]")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make",
     [

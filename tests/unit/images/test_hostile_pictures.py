@@ -252,6 +252,7 @@ def test_a_process_that_takes_too_long_is_ended(always_elsewhere: None, monkeypa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.long
 def test_a_process_that_takes_too_much_memory_is_ended(always_elsewhere: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is its own, not ours."""
     monkeypatch.setattr(decoding, "CHILD_BYTES", 160 << 20)

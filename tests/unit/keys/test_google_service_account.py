@@ -414,6 +414,7 @@ def test_a_dictionary_as_python_writes_it_is_read(value: dict[str, Any]) -> None
         assert found == {name: each for name, each in value.items() if name != "private_key"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unit", ["'\\", "\\'", "'\"", ", ", "' ", '"\\', "' '", "{'a':", "True"])
 def test_twice_the_text_takes_twice_the_time(unit: str) -> None:
     """Quotes and backslashes that never end lead nowhere twice."""

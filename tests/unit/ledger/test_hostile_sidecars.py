@@ -207,6 +207,7 @@ def test_a_sidecar_can_t_give_incoming_bytes_a_wrong_name(home: Path) -> None:
     assert waiting.read_bytes() == png(9)
 
 
+@pytest.mark.long
 def test_thousands_of_pictures_in_a_sidecar_are_inserted_at_once(home: Path) -> None:
     """One by one they would hold the journal for a minute."""
     (sidecar,) = sidecars(home)

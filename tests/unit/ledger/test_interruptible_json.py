@@ -32,6 +32,7 @@ def test_values_equal_those_of_the_json_module(monkeypatch: pytest.MonkeyPatch, 
     assert interruptible_json.loads(text) == value and interruptible_json.dumps(value, **options) == text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [

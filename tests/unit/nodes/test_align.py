@@ -113,7 +113,7 @@ def as_file(picture: torch.Tensor) -> torch.Tensor:
     return (picture * 255).round() / 255
 
 
-@pytest.mark.parametrize("shift", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize("shift", first(1, [0.4, 0.2, 0.6]))
 def test_a_part_of_a_pixel_is_not_rounded_away_with_a_smooth_picture(shift: float) -> None:
     """Most of it changes by less than a step of 8 bits a px, and seems not to be moved; its few details are."""
     picture = np.asarray(scene(1, sides=(100, 200)), np.float32) * 0.04 + 100
@@ -125,7 +125,7 @@ def test_a_part_of_a_pixel_is_not_rounded_away_with_a_smooth_picture(shift: floa
     assert found is not None and error(found, Movement(shift, -shift)) < 0.1
 
 
-@pytest.mark.parametrize("seed", first(2, range(4)))
+@pytest.mark.parametrize("seed", first(1, range(4)))
 def test_a_corner_far_from_all_that_was_kept_is_in_doubt(seed: int) -> None:
     """A zoom that is measured in a tenth of the picture says little of the other end."""
     random = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def test_a_corner_far_from_all_that_was_kept_is_in_doubt(seed: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["shift", "shift and scale"])
-@pytest.mark.parametrize("seed", first(2, range(4)))
+@pytest.mark.parametrize("seed", first(1, range(4)))
 def test_a_small_movement_beside_an_edit_is_reported_and_put_right(seed: int, mode: str) -> None:
     random = np.random.default_rng(seed)
     moved = Movement(*random.uniform(0.3, 0.9, 2))
@@ -156,7 +156,7 @@ def test_a_small_movement_beside_an_edit_is_reported_and_put_right(seed: int, mo
     assert float((righted - original)[part].abs().mean()) < float((result - original)[part].abs().mean()) / 2
 
 
-@pytest.mark.parametrize("with_scale", [False, True])
+@pytest.mark.parametrize("with_scale", first(1, [True, False]))
 def test_two_halves_that_moved_differently_are_not_trusted(with_scale: bool) -> None:
     """Nothing says which of them was meant to stay."""
     result = view(scene(1), Movement(2.3, -1.7))
@@ -165,7 +165,8 @@ def test_two_halves_that_moved_differently_are_not_trusted(with_scale: bool) -> 
     assert found is None or not found.is_trusted
 
 
-@pytest.mark.parametrize(("kind", "part", "with_scale"), every_value([*KINDS], [0.0, 0.5], [False, True]))
+@pytest.mark.parametrize("kind", first(2, KINDS))
+@pytest.mark.parametrize(("part", "with_scale"), every_value([0.0, 0.5], [False, True]))
 def test_a_picture_that_repeats_itself_is_never_moved_to_a_wrong_place(
     kind: str, part: float, with_scale: bool
 ) -> None:
@@ -192,7 +193,8 @@ STYLES = [
 ]
 
 
-@pytest.mark.parametrize(("style", "subject"), every_value(STYLES, ["a house by a lake, day", "a cat in a garden"]))
+@pytest.mark.parametrize("style", first(2, STYLES))
+@pytest.mark.parametrize("subject", first(1, ["a house by a lake, day", "a cat in a garden"]))
 def test_another_technique_is_no_movement(style: str, subject: str) -> None:
     """Its edges are beside their places; the picture as a whole is where it was, and nothing is told."""
     before = drawn_scene(512, 384, subject, 3)
@@ -205,7 +207,7 @@ def test_another_technique_is_no_movement(style: str, subject: str) -> None:
     assert float((righted - result).abs().mean()) < 0.01
 
 
-@pytest.mark.parametrize("with_scale", [False, True])
+@pytest.mark.parametrize("with_scale", first(1, [True, False]))
 def test_unrelated_pictures_are_not_trusted(with_scale: bool) -> None:
     found = movement(view(scene(1), Movement(0, 0)), view(scene(2), Movement(0, 0)), with_scale=with_scale)
     assert found is None or not found.is_trusted

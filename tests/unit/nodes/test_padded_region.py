@@ -61,6 +61,7 @@ def test_it_shows_the_picture_where_the_whole_region_would(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the size of the process from /proc")
+@pytest.mark.long
 def test_a_narrow_ratio_takes_no_memory_for_its_padding() -> None:
     """A tall mask in 8:1 is a region nine times as wide as the picture; it is sent at the size at which the model draws."""
     width, height = 1200, 1800

@@ -90,18 +90,19 @@ def is_built_in_or_first(spec: ProviderSpec, model: Model, operation: Operation)
 
 
 def is_new(facts: Callable[[Capabilities], Any]) -> Callable[[ProviderSpec, Model, Operation], bool]:
-    """Whether some facts of a model are those of no earlier model of its provider."""
+    """Whether some facts of a model are those of no earlier model of its dialect."""
 
     def is_short(spec: ProviderSpec, model: Model, operation: Operation) -> bool:
-        earlier = [each.capabilities(operation) for each in spec.models[: spec.models.index(model)]]
-        known = [(facts(offer), offer.endpoint) for offer in earlier if offer]
-        mine = offer_of(model, operation)
-        return is_built_in_or_first(spec, model, operation) and (facts(mine), mine.endpoint) not in known
+        alike = [each for each in SPECS if each.dialect == spec.dialect] if spec.id in BUILT_IN else [spec]
+        models = [each for provider in alike for each in provider.models]
+        before = models[: [each is model for each in models].index(True)]
+        known = [facts(offer) for offer in (each.capabilities(operation) for each in before) if offer]
+        return is_built_in_or_first(spec, model, operation) and facts(offer_of(model, operation)) not in known
 
     return is_short
 
 
-HAS_NEW_SIZES = is_new(lambda offer: (offer.ratios, offer.all_resolutions, offer.max_count, offer.max_references))
+HAS_NEW_SIZES = is_new(lambda offer: (offer.ratios, offer.all_resolutions))
 HAS_NEW_OPTIONS = is_new(lambda offer: (offer.options, offer.option_values))
 
 

