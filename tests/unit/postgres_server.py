@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -34,6 +33,8 @@ def owned_folder(parent: Path) -> tuple[Path, int | None]:
     """A new folder for the server's user, and that user's number, None for that of this process."""
     folder, user = Path(tempfile.mkdtemp(prefix="pg-", dir=parent)), None
     if os.getuid() == 0:  # it refuses to run as root
+        import pwd  # Windows has none
+
         names = {entry.pw_name: entry for entry in pwd.getpwall()}
         entry = names.get("postgres") or names["nobody"]
         user = entry.pw_uid

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from long_rows import every_value
 from pack.core.custom_providers.settings_form import save
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, Impossible
@@ -88,9 +89,7 @@ PLAIN: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("options", PLAIN)
-@pytest.mark.parametrize("operation", OPERATIONS)
-@pytest.mark.parametrize("provider", [*KEYED, "offline"])
+@pytest.mark.parametrize(("provider", "operation", "options"), every_value([*KEYED, "offline"], OPERATIONS, PLAIN))
 def test_the_request_that_is_shown_is_the_one_that_is_sent(
     provider: str, operation: Any, options: dict[str, Any], engine: Engine, doubles: Doubles
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import request
+from long_rows import every_value
 from pack.core.custom_providers.mapping_reader import FILE
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice
@@ -41,8 +42,7 @@ def examples(home: Path, doubles: Doubles) -> Engine:
     return Engine(home, environ=environ)
 
 
-@pytest.mark.parametrize("name", list(DOUBLES))
-@pytest.mark.parametrize("operation", ["generate", "edit"])
+@pytest.mark.parametrize(("name", "operation"), every_value(list(DOUBLES), ["generate", "edit"]))
 def test_an_example_makes_and_edits(doubles: Doubles, tmp_path: Path, name: str, operation: Any) -> None:
     """With its own header for the key, its own path and fields, and its own shape of the answer."""
     engine = examples(tmp_path, doubles)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import QUICK_SPECS, keyed, request, tiny
+from long_rows import every_value
 from pack.core.engine import Engine
 from pack.core.execution.rate_limit import RateLimits
 from pack.core.execution.retry_policy import DEFAULT_WAITS
@@ -182,8 +183,9 @@ def test_a_task_is_followed_through_faults_on_the_way(name: str, words: str, eng
     assert doubles.request_log("way")["paid_calls"] == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("shape", ["data", "images", "image_urls", "outputs", "triple"])
+@pytest.mark.parametrize(
+    ("name", "shape"), every_value([*NAMES], ["data", "images", "image_urls", "outputs", "triple"])
+)
 def test_an_answer_in_another_s_shape_is_read(name: str, shape: str, engine: Engine) -> None:
     """Pictures without a word about the task are finished pictures."""
     done = run(engine, name, request(prompt=f"shape [[sim: shape={shape}]]"))

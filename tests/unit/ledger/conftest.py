@@ -11,6 +11,20 @@ import postgres_server
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: runs on a server without --long, too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without --long only what decides about money runs on a server as well."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            on_server = item.callspec.params.get("database") == "postgresql"
+            if on_server and not item.get_closest_marker("both_databases"):
+                item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def unused_data() -> Iterator[Path]:
     """What each server begins with: making it takes ten times as long as copying it."""

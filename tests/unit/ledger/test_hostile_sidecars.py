@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from journal_driver import FREE, claim_one, entry, open_journal, png, run_context
+from long_rows import every_value
 from pack.core.errors import LedgerFailed, OverCap
 from pack.core.ledger import Caps
 from pack.core.ledger.history import History
@@ -129,8 +130,7 @@ KINDS = ["pipe", "folder", "terminal", "endless", "circle", "sparse"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="special files are POSIX's")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("place", ["sidecar", "further sidecar", "picture", "incoming"])
+@pytest.mark.parametrize(("kind", "place"), every_value(KINDS, ["sidecar", "further sidecar", "picture", "incoming"]))
 def test_pipes_devices_and_huge_files_do_not_block_the_journal(place: str, kind: str, home: Path) -> None:
     """A pipe, a device, a folder, a link in a circle, a file of 60 GB: the journal opens, the caps hold."""
     (sidecar,) = sidecars(home)

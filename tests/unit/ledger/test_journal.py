@@ -21,7 +21,7 @@ from pack.core.ledger.history import History
 from pack.core.ledger.journal import Journal
 from sqlalchemy import Connection
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 _SENT = "journal.mark_sent(['v1:a'], 'call');"
 STEPS = {

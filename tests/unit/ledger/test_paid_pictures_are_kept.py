@@ -25,7 +25,7 @@ from pack.core.request import Request
 from pack.tests.doubles.server import Doubles
 from pack.tests.raw_server import Connection, serving
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 NAMES = ("fal", "kie", "onerouter", "google", "openrouter")
 CDN = "https://cdn.example.com/picture.png"

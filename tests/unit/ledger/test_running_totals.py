@@ -19,7 +19,7 @@ from pack.core.ledger.journal import Journal
 from pack.core.ledger.schema import picture
 from sqlalchemy import func, select
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_databases]
 
 NOW = 1_790_000_000.0
 ZONES = ("UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "Africa/Monrovia")
