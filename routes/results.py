@@ -35,6 +35,7 @@ from .security import ApiError, File, RouteRequest
 
 PAGE, MOST = 60, 200
 MOST_IDS = 1000
+LONGEST_RUN_ID = 200
 SIDES = (16, 2048)
 _KEPT_BYTES = 48 << 20
 RECOVER_SECONDS = 120.0
@@ -229,13 +230,17 @@ def read_again(request: RouteRequest) -> dict[str, Any]:
 
 
 def pay_again(request: RouteRequest) -> dict[str, Any]:
-    """Body: {"ids": [...], "agrees": true}. The user agrees that these, which may have been charged, are paid again by the next
-    run within the hour; nothing is sent by this. With "agrees" false, as when the host took no run for it, the agreement is
-    over. {"agreed": of how many requests}."""
+    """Body: {"ids": [...], "agrees": true, "run": "..."}. The user agrees that these, which may have been charged, are paid
+    again by the next run within the hour; nothing is sent by this. "run": the id of the prompt that was queued for it, once
+    it is known: no other one pays then, also where that one is deleted from the queue. With "agrees" false, as when the host
+    took no run for it, the agreement is over. {"agreed": of how many requests}."""
     agrees = request.body.get("agrees", True)
     if not isinstance(agrees, bool):
         raise ApiError(400, msg("results.agrees_expected"))
-    return {"agreed": comfyui.engine().ledger.agree_to_pay_again(_ids(request), agrees)}
+    run = request.body.get("run", "")
+    if not isinstance(run, str) or len(run) > LONGEST_RUN_ID:
+        raise ApiError(400, msg("results.run_expected"))
+    return {"agreed": comfyui.engine().ledger.agree_to_pay_again(_ids(request), agrees, run)}
 
 
 def withdraw(request: RouteRequest) -> dict[str, Any]:

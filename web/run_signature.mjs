@@ -36,7 +36,7 @@ const signaturesOnCanvas = () => new Map(ourNodes().flatMap(({ node, path }) => 
 
 /**
  * Queues a prompt that was kept from an earlier run: its values may be others than those on the canvas now.
- * @param {Whole} whole @param {string} [run] Id of that run, where this page has queued it. @returns {Promise<unknown>}
+ * @param {Whole} whole @param {string} [run] Id of that run, where this page has queued it. @returns {Promise<{ prompt_id?: string } | undefined>}
  */
 export function queueAgain(whole, run) {
   signaturesOfQueued = queued.get(String(run))?.signatures ?? new Map();

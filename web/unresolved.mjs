@@ -19,7 +19,7 @@ const SIGNS_OF_LIFE = ["reconnected", "status"];
  * @param {string} facts.provider Its id; where its usage page isn't known there is no button for it.
  * @param {number | null | undefined} facts.usd What paying again costs; null where it isn't known.
  * @param {() => Promise<Part>} facts.partOf What has to run for them.
- * @param {(part: Part) => unknown} facts.payAgain Runs it; called once the server knows of the agreement.
+ * @param {(part: Part) => Promise<string>} facts.payAgain Runs it, and gives the id of its prompt; called once the server knows of the agreement.
  * @param {boolean} [facts.askedAgain] It was asked for again already: there is no button for it.
  * @param {boolean} [facts.hasAnswer] Its answer is kept, and can be read again.
  * @param {() => unknown} facts.withdrawn Called once the requests are taken out of the sums.
@@ -34,12 +34,12 @@ export function unresolvedActions({ ids, provider, usd, partOf, payAgain, askedA
       const part = await partOf();
       if (!(await agreesTo(part, ids.length))) return; // where it fails, or is not agreed to, the server is told nothing
       await setAgreement(ids, true);
-      try {
-        await payAgain(part);
-      } catch (error) {
+      const run = await payAgain(part).catch(async (error) => {
         await endAgreement(ids);
         throw error;
-      }
+      });
+      // It is for that run alone: another one asks, where this one is deleted from the queue before it has run.
+      if (run) await setAgreement(ids, true, run).catch(() => undefined);
     },
   };
   /** @type {Action[]} */
@@ -66,8 +66,8 @@ export function unresolvedActions({ ids, provider, usd, partOf, payAgain, askedA
   return actions;
 }
 
-/** @param {string[]} ids @param {boolean} agrees That they are paid again by the next run. */
-const setAgreement = (ids, agrees) => ask("/results/pay_again", { method: "POST", body: { ids, agrees } });
+/** @param {string[]} ids @param {boolean} agrees That they are paid again by the next run. @param {string} [run] By the run with this id alone. */
+const setAgreement = (ids, agrees, run = "") => ask("/results/pay_again", { method: "POST", body: { ids, agrees, run } });
 
 /**
  * No run was accepted: the next one asks again. Where the server can't be reached now it is told once it is there.

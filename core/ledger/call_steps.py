@@ -202,7 +202,7 @@ class CallSteps:
     def mark_notified(self, uids: Sequence[str], run: str) -> None:
         """See `Journal.mark_notified`."""
         with self._database.write() as connection:
-            queries.update_rows(connection, uids, notified=self._clock(), notified_run=run)
+            queries.update_rows(connection, uids, notified=self._clock(), notified_run=run, agreed_run="")
 
     def _update(self, connection: Connection, fingerprints: Sequence[str], **values: Any) -> None:
         """Changes rows that this process holds. Rows that a replaced file lacks are written again.

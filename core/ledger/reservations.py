@@ -233,10 +233,7 @@ class _Decision:
 
     def _confirm(self, reservation: Reservation, rows: Sequence[Row[Any]]) -> ReserveStatus:
         """Whether the user has been told of these charges and asks again: then it is sent, else the user is asked."""
-        confirmed = all(
-            row.notified and row.notified_run != self._run and abs(self._now - row.notified) <= CONFIRM_SECONDS
-            for row in rows
-        )
+        confirmed = all(self._is_confirmed(row) for row in rows)
         charges = [queries.unresolved_charge(row) for row in rows]
         if confirmed or self._resend:
             uids = [row.uid for row in rows]
@@ -245,3 +242,10 @@ class _Decision:
             return "reserved"
         self._result.unresolved[reservation.fingerprint] = charges
         return "unresolved"
+
+    def _is_confirmed(self, row: Row[Any]) -> bool:
+        """Whether the user has said within the hour that this run may send it again."""
+        if row.agreed_run not in ("", self._run):
+            return False  # the run that was agreed to may never come: it may have been deleted from the queue
+        recent = abs(self._now - row.notified) <= CONFIRM_SECONDS
+        return bool(row.notified) and row.notified_run != self._run and recent

@@ -100,6 +100,7 @@ picture = Table(
     _text_column("sources"),
     _text_column("delivery"),
     _text_column("reason_message"),
+    _text_column("agreed_run"),
     Index("picture_by_fingerprint", "fingerprint"),
     Index("picture_by_owner", "owner"),
     Index("picture_by_call", "call"),
@@ -117,6 +118,7 @@ expected       its price by the list, or the highest known one
 charged        the price that the provider names; null where it names none
 counted        what it counts as in sums and caps: 0 once it surely cost nothing
 notified       when, and in which run (notified_run), the user read that it may have been charged
+agreed_run     the only run that may send it again without asking, where the user agreed to that run; "" for any run
 acknowledged   when the user agreed to that and asked again: from then on it is no longer asked about
 result         file name of its bytes
 role           "" for a requested picture, "extra" for a further one of the same answer, "draft" for one that the model drew
@@ -214,6 +216,11 @@ def _add_missed(connection: Connection) -> None:
     _add_columns(connection, _TIME, worker.c.missed)
 
 
+def _add_agreed_run(connection: Connection) -> None:
+    """Version 9 knows which run an agreement to pay again is for."""
+    _add_columns(connection, _TEXT, picture.c.agreed_run)
+
+
 _TEXT, _TIME = "TEXT NOT NULL DEFAULT ''", "FLOAT NOT NULL DEFAULT 0"
 
 
@@ -234,6 +241,7 @@ STEPS: list[Callable[[Connection], None]] = [
     _add_running_totals_and_workers,
     _add_reason_message,
     _add_missed,
+    _add_agreed_run,
 ]
 """Step i upgrades version i to version i + 1. Steps are only added."""
 

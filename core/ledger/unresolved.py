@@ -23,7 +23,7 @@ class UnresolvedRows:
             rows = queries.by_uids(connection, uids)
         return {row.uid for row in rows if row.state in ("accepted", "answered")}
 
-    def agree(self, uids: Sequence[str], agrees: bool) -> int:
+    def agree(self, uids: Sequence[str], agrees: bool, run: str) -> int:
         """See `Journal.agree_to_pay_again`."""
         at = self._clock() if agrees else 0.0
         with self._database.write() as connection:
@@ -31,7 +31,7 @@ class UnresolvedRows:
             fingerprints = [row.fingerprint for row in queries.by_uids(connection, uids) if row.fingerprint]
             rows = queries.by_fingerprints(connection, fingerprints)
             asked = [row.uid for row in rows if row.state == "unknown" or row.state in OPEN_STATES]
-            return queries.update_rows(connection, asked, notified=at, notified_run="")
+            return queries.update_rows(connection, asked, notified=at, notified_run="", agreed_run=run)
 
     def withdraw(self, uids: Sequence[str], decide: DecideEnding) -> int:
         """See `Journal.withdraw`."""

@@ -19,6 +19,7 @@ from pack.tests.browser.page_parts import (
     text_to_image,
     toast,
 )
+from pack.tests.host import kit
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.used_pages
@@ -158,6 +159,20 @@ def ends_agreement(request: Any) -> bool:
     return request.post_data_json is not None and request.post_data_json.get("agrees") is False
 
 
+def is_for_a_run(request: Any) -> bool:
+    """Whether a request says which run an agreement is for."""
+    return request.url.endswith("/pay_again") and bool((request.post_data_json or {}).get("run"))
+
+
+def text_prompt(prompt: str) -> dict[str, Any]:
+    """The API form of one picture from OneRouter."""
+    return {
+        "config": kit.node("ProviderConfig", provider="onerouter"),
+        "make": kit.node("NanoBananaGenerate", prompt=prompt, provider=["config", 0]),
+        "show": kit.node("PreviewImage", images=["make", 0]),
+    }
+
+
 @pytest.mark.parametrize("kind", ["refused", "away"])
 def test_an_agreement_is_over_where_no_run_was_accepted(canvas: Callable[..., Any], doubles: Any, kind: str) -> None:
     """A later Run, by itself, asks; where the server was away it is told once it is there."""
@@ -180,6 +195,29 @@ def test_an_agreement_is_over_where_no_run_was_accepted(canvas: Callable[..., An
             "requestfinished", lambda request: request.url.endswith("/pay_again") and ends_agreement(request)
         ):
             page.page.evaluate("() => window.app.api.dispatchCustomEvent('reconnected')")
+    assert page.queue()["status"]["status_str"] == "error"
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid
+    assert page.queue(press=again.click)["status"]["status_str"] == "success"
+    assert doubles.request_log(prompt=prompt)["paid_images"] == paid + 1
+
+
+def test_an_agreement_is_over_where_its_run_is_deleted_from_the_queue(canvas: Callable[..., Any], doubles: Any) -> None:
+    """The host had accepted it, and it never ran: a later Run, by itself, asks."""
+    page = canvas()
+    prompt, slow = f"A courser {LOST}", "A pratincole that takes its time [[sim: hold]]"
+    page.load(prompted(text_to_image("onerouter"), prompt))
+    page.queue()
+    paid = doubles.request_log(prompt=prompt)["paid_images"]
+    again = page.page.locator('.nb-note[data-tone="bad"]').get_by_role("button", name="Pay again $0.08")
+    expect(again).to_be_visible()
+    page.host.queue_prompt(text_prompt(slow))
+    kit.until(lambda: bool(doubles.request_log(prompt=slow)["requests"]))
+    with page.page.expect_event("requestfinished", is_for_a_run):
+        again.click()
+    (waiting,) = page.host.get("/queue")["queue_pending"]
+    page.host.post("/queue", {"delete": [waiting[1]]})
+    doubles.release()
+    kit.until(lambda: not page.host.get("/queue")["queue_running"])
     assert page.queue()["status"]["status_str"] == "error"
     assert doubles.request_log(prompt=prompt)["paid_images"] == paid
     assert page.queue(press=again.click)["status"]["status_str"] == "success"

@@ -72,7 +72,7 @@ function inDoubt(result, handlers) {
     partOf: () => recordedPart(result.id),
     payAgain: async (part) => {
       await openWorkflow(result);
-      await runOnly(part);
+      return runOnly(part);
     },
     askedAgain: result.asked_again,
     hasAnswer: Boolean(result.answer),

@@ -32,10 +32,11 @@ function refuseMissing(prompt) {
   if (missing.size) throw new Error(t("unresolved.missing_nodes", { nodes: [...missing].slice(0, 5).join(", ") }));
 }
 
-/** @param {Part} part As it ran. @param {string} [more] What the user has to know about it as well. */
+/** @param {Part} part As it ran. @param {string} [more] What the user has to know about it as well. @returns {Promise<string>} The id of its prompt. */
 export async function runOnly({ prompt, workflow, node, run }, more = "") {
-  await queueAgain({ output: prompt, workflow: workflow ?? undefined }, run);
+  const queued = await queueAgain({ output: prompt, workflow: workflow ?? undefined }, run);
   const made = prompt[node];
   const name = made?._meta?.title || made?.class_type || node;
   toast("info", t("results.asked_again"), sentences(t("results.paying_again", { node: name }), more));
+  return String(queued?.prompt_id ?? "");
 }

@@ -63,6 +63,29 @@ def test_an_agreement_that_no_run_was_accepted_for_is_over(journal: Journal) -> 
     assert claim_one(journal, run="meanwhile") == "busy"
 
 
+def test_an_agreement_to_a_run_is_for_no_other(journal: Journal) -> None:
+    """The run was deleted from the queue before it ran: another one asks, until the user agrees again."""
+    uid = lose(journal)
+    assert journal.agree_to_pay_again([uid]) == 1, "before the host has given the run its id"
+    assert journal.agree_to_pay_again([uid], run="deleted") == 1
+    assert claim_one(journal, run="another") == "unresolved"
+    journal.mark_notified([uid], "another")
+    assert claim_one(journal, run="queued again") == "reserved", (
+        "the question was read, and queueing again is the answer"
+    )
+
+
+def test_the_run_that_was_agreed_to_sends(journal: Journal) -> None:
+    """What it loses itself is a new question, whenever the page says which run the agreement was for."""
+    uid = lose(journal)
+    journal.agree_to_pay_again([uid], run="pays")
+    assert claim_one(journal, run="pays") == "reserved"
+    assert journal.agree_to_pay_again([uid], run="pays") == 2
+    journal.mark_sent(["v1:a"], "second")
+    journal.mark_failed(["v1:a"], row_rule(Failed("maybe", "unresolved")), "no answer came back")
+    assert claim_one(journal, run="another") == "unresolved"
+
+
 def test_one_agreement_is_for_every_request_of_the_picture(journal: Journal) -> None:
     """The page names one of them; the next run asks about all."""
     first = lose(journal)
