@@ -9,6 +9,7 @@ from comfy_api.latest import io
 
 from .. import comfyui
 from ..core.errors import NanoBananaError
+from ..core.errors.amounts import usd_digits
 from ..core.errors.messages import joined, msg, spelled
 from ..core.execution.report import Report, sum_usd
 from ..core.providers.spec import Operation
@@ -58,7 +59,7 @@ def _combined(elements: Sequence[Element], incomplete: Sequence[Element]) -> Nan
         *_failures(elements),
     )
     usd = sum_usd(element.report.usd for element in elements)
-    spent = msg("list_outputs.spent", usd=f"{usd:.2f}") if usd else ""
+    spent = msg("list_outputs.spent", usd=usd_digits(usd)) if usd else ""
     return summarized(errors[0], what, joined(spent, sentences_about_money(everything, errors)))
 
 

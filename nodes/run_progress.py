@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from .. import comfyui
+from ..core.errors.amounts import usd_digits
 from ..core.errors.messages import catalogue, messages_in, msg
 from ..core.execution.outcome import ResultImage
 from ..core.execution.report import Progress, StopSummary, combined_progress, combined_summary
@@ -137,9 +138,9 @@ def _draft_preview(data: bytes) -> tuple[Image.Image | None, tuple[int, int]]:
 
 def _state_text(now: Progress, *, with_price: bool) -> str:
     """How many pictures are back, what is waited for, for how long, and what it costs."""
-    price = (
-        "" if now.usd is None or not with_price else f" · ${now.usd:.2f}" if now.usd else msg("run_progress.at_no_cost")
-    )
+    price = ""
+    if now.usd is not None and with_price:
+        price = f" · ${usd_digits(now.usd)}" if now.usd else msg("run_progress.at_no_cost")
     sent, total = now.bytes_sent
     upload = ""
     if total > 4_000_000:
@@ -167,7 +168,7 @@ def _stop_text(summary: StopSummary) -> str:
     if summary.pending:
         usd = summary.usd
         about = (
-            msg("run_progress.about_price", usd=f"{usd:.2f}")
+            msg("run_progress.about_price", usd=usd_digits(usd))
             if usd
             else ""
             if usd is None

@@ -1,5 +1,6 @@
 /** The texts of the pages, in the language that the frontend is set to. They are in `i18n/<language>.json`. */
 import { app } from "/scripts/app.js";
+import { usdDigits } from "./amounts.mjs";
 import { filledText } from "./filled_text.mjs";
 import { loadCatalogue } from "./server_messages.mjs";
 
@@ -54,9 +55,7 @@ export const sentences = (...parts) => parts.filter(Boolean).reduce((text, part)
 export function money(usd) {
   if (usd === null || usd === undefined) return t("price.unknown");
   if (usd === 0) return t("price.free");
-  const digits = usd >= 10 ? 2 : usd >= 0.1 ? 3 : 4;
-  const text = usd.toFixed(digits).replace(/(\.\d\d\d*?)0+$/, "$1");
-  return `$${text}`;
+  return `$${usdDigits(usd)}`;
 }
 
 /** A sum in US dollars: no money is $0 in it, and not free. @param {number} usd */
@@ -81,7 +80,7 @@ export function priceOfOne({ usd_each: usd, usd_counted_each: counted }) {
 /** What was spent, and of how much. @param {number} usd @param {number | null | undefined} cap */
 export function spentOf(usd, cap) {
   const spent = sumText(usd);
-  return cap === null || cap === undefined ? spent : t("spend.of", { usd: spent, cap: `$${cap}` });
+  return cap === null || cap === undefined ? spent : t("spend.of", { usd: spent, cap: Number.isInteger(cap) ? `$${cap}` : sumText(cap) });
 }
 
 /** A moment, as the language or this browser writes it: the year of this year and the day of today go without saying. @param {number} seconds Unix time. */

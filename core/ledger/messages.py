@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import Unresolved
+from ..errors.amounts import usd_digits
 from ..errors.messages import concat, listed, msg, spelled
 from .journal import Journal
 from .types import UnresolvedCharge
@@ -32,7 +33,7 @@ def unresolved_error(charges: Sequence[UnresolvedCharge], *, kept: bool = False)
             "ledger.requests_may_be_charged",
             requests=requests,
             pictures=pictures,
-            usd=f"{usd:.2f}",
+            usd=usd_digits(usd),
             listed=_listed(charges),
         ),
         charged="maybe",
@@ -45,7 +46,7 @@ def acknowledged_notice(charges: Sequence[UnresolvedCharge]) -> str:
     """The notice about pictures that are sent although an earlier request may have been charged."""
     count, usd = _sum(charges)
     requests = msg("count.one_earlier_request") if count == 1 else msg("count.earlier_requests", count=count)
-    return msg("ledger.sent_again_despite_charge", requests=requests, usd=f"{usd:.2f}", listed=_listed(charges))
+    return msg("ledger.sent_again_despite_charge", requests=requests, usd=usd_digits(usd), listed=_listed(charges))
 
 
 def _sum(charges: Sequence[UnresolvedCharge]) -> tuple[int, float]:
@@ -66,7 +67,7 @@ def _line(charge: UnresolvedCharge) -> str:
         provider=charge.provider,
         model=charge.model,
         when=_when(charge.sent_at),
-        usd=f"{charge.usd:.2f}",
+        usd=usd_digits(charge.usd),
     )
     if not charge.reason:
         return line

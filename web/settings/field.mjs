@@ -25,9 +25,9 @@ export function field(label, control, hint) {
  * @param {import("./panel.mjs").Shared} shared
  * @param {string} name
  * @param {string} label
- * @param {{ hint?: string, choices?: [string, string][], suffix?: string }} [facts]
+ * @param {{ hint?: string, choices?: [string, string][], prefix?: string, suffix?: string }} [facts]
  */
-export function setting(shared, name, label, { hint, choices, suffix } = {}) {
+export function setting(shared, name, label, { hint, choices, prefix, suffix } = {}) {
   const now = shared.settings[name];
   const fixed = now?.source === "environment";
   const value = String(now?.value ?? "");
@@ -48,7 +48,7 @@ export function setting(shared, name, label, { hint, choices, suffix } = {}) {
       statusLine.textContent = errorText(error);
     }
   });
-  const box = el("div", {}, el("span", { class: "nb-inline" }, control, suffix ?? ""), statusLine);
+  const box = el("div", {}, el("span", { class: "nb-inline" }, prefix ?? "", control, suffix ?? ""), statusLine);
   if (fixed) box.append(el("div", { class: "nb-quiet" }, t("settings.fixed", { variable: now.variable })));
   if (hint) box.append(el("div", { class: "nb-quiet" }, hint));
   return el("div", { class: "nb-field" }, el("label", { for: id }, label), box);

@@ -26,9 +26,9 @@ export async function spendingSection(shared) {
         el("p", { class: "nb-quiet nb-sum" }, t("spend.days", { provider: labelOf(row.provider), sum: words(row, null) })),
       ),
     overview,
-    setting(shared, "cap_run", t("spend.cap_run"), { suffix: "$", hint: t("spend.cap_hint") }),
-    setting(shared, "cap_day", t("spend.cap_day"), { suffix: "$" }),
-    setting(shared, "cap_month", t("spend.cap_month"), { suffix: "$" }),
+    setting(shared, "cap_run", t("spend.cap_run"), { prefix: "$", hint: t("spend.cap_hint") }),
+    setting(shared, "cap_day", t("spend.cap_day"), { prefix: "$" }),
+    setting(shared, "cap_month", t("spend.cap_month"), { prefix: "$" }),
     setting(shared, "on_unknown", t("spend.on_unknown"), {
       choices: [
         ["ask", t("spend.ask")],

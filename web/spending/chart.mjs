@@ -23,7 +23,7 @@ export function spendChart(rows, days, label) {
   const step = (WIDTH - LEFT) / days.length;
   const total = sums.reduce((sum, usd) => sum + usd, 0);
   const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "nb-chart", role: "img" });
-  root.setAttribute("aria-label", t("chart.name", { usd: money(total), days: days.length }));
+  root.setAttribute("aria-label", t("chart.name", { usd: sumText(total), days: days.length }));
   for (const part of [0, 0.5, 1]) {
     const y = TOP + ROOM * (1 - part);
     root.append(svg("line", { x1: LEFT, x2: WIDTH, y1: y, y2: y, class: "nb-chart-line" }));

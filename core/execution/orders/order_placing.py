@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...dialects.base.step import Job
 from ...errors import Impossible, Stopped
+from ...errors.amounts import usd_digits
 from ...errors.messages import msg, picture_count
 from ...ledger import Claim
-from ...ledger.cap_check import price
-from ...ledger.types import micros
 from ...planning.plan import Candidate
 from ...request import Request
 from ..call_monitor import TICK
@@ -106,7 +105,7 @@ class OrderPlacing:
         count = picture_count(pictures)
         if usd is None:
             return msg("order.placed_unpriced", count=count, provider=self._target.spec.label, hours=hours)
-        amount = price(micros(usd))
+        amount = f"${usd_digits(usd)}"
         return msg("order.placed", count=count, usd=amount, provider=self._target.spec.label, hours=hours)
 
 
