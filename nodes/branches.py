@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .. import comfyui
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.planning.continuation import same_pixels
@@ -17,7 +17,7 @@ from ..core.request.conversation import Conversation
 def with_branches(
     requests: Sequence[Request], conversation: Conversation | None, *, is_each: bool = False
 ) -> list[Request]:
-    """`requests` with the branches that they go on from. Raises Impossible for another number of branches than pictures.
+    """`requests` with the branches that they go on from. Raises InvalidInput for another number of branches than pictures.
 
     One branch is for every picture. Of several, each is for one frame where `is_each`, else for one picture of the request.
     Slow for large pictures: whether a frame is the branch's last picture is found out here, and not on the host's loop.
@@ -27,7 +27,7 @@ def with_branches(
     branches = conversation.branches
     wanted = len(requests) if is_each else requests[0].num_images
     if len(branches) not in (1, wanted) or not branches:
-        raise Impossible(
+        raise InvalidInput(
             msg(
                 "branches.wrong_count_of_frames" if is_each else "branches.wrong_count_of_pictures",
                 branches=len(branches),

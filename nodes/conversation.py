@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .. import comfyui
-from ..core.errors import Impossible, NanoBananaError
+from ..core.errors import InvalidInput, NanoBananaError
 from ..core.errors.messages import msg
 from ..core.request.conversation import Conversation
 from .failure_events import send_failure
@@ -52,13 +52,13 @@ class NanoBananaConversation(io.ComfyNode):
     async def execute(cls, picture: str = "", **unknown: Any) -> io.NodeOutput:
         try:
             if unknown:
-                raise Impossible(stray(list(unknown)))
+                raise InvalidInput(stray(list(unknown)))
             found = _CONTENT.fullmatch(text_of("picture", picture).strip().lower())
             if found is None:
-                raise Impossible(msg("conversation.no_content_id"), cure=msg("conversation.take_id_from_results"))
+                raise InvalidInput(msg("conversation.no_content_id"), cure=msg("conversation.take_id_from_results"))
             branch = await comfyui.in_thread(lambda: comfyui.engine().branch_of(found[1]))
             if branch is None:
-                raise Impossible(
+                raise InvalidInput(
                     msg("conversation.picture_not_here", picture=found[1][:12]),
                     cure=msg("conversation.take_id_from_results"),
                 )

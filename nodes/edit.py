@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from .. import comfyui
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
 from ..core.request.conversation import Conversation
@@ -112,7 +112,7 @@ class NanoBananaEdit(io.ComfyNode):
                 raise wrong("images", images, msg("edit.image_sockets_expected"))
             strays = list(unknown) + [name for name in images or {} if name not in SOCKETS]
             if strays:
-                raise Impossible(stray(strays))
+                raise InvalidInput(stray(strays))
             values = checked(inputs(), given)
             choice = provider_of("provider", provider)
             linked = linked_images(cls.hidden, images or {})
@@ -152,9 +152,9 @@ def _edit_options(values: dict[str, Any], seed: int, *, has_mask: bool) -> EditO
 
 
 def _check_failure_mode(on_failure: str, batch_mode: str) -> None:
-    """Raises Impossible where there is no original frame to keep."""
+    """Raises InvalidInput where there is no original frame to keep."""
     if on_failure == ORIGINAL and batch_mode == TOGETHER:
-        raise Impossible(
+        raise InvalidInput(
             msg("edit.keep_original_needs_each"),
             cure=msg("edit.choose_another_mode"),
         )
@@ -258,7 +258,7 @@ def _local_inputs() -> list[io.Input]:
 
 
 def linked_images(hidden: Any, images: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The images that are connected. Raises Impossible for one that is, and gives nothing.
+    """The images that are connected. Raises InvalidInput for one that is, and gives nothing.
 
     The host says None for a socket that nothing is connected to, too: the graph tells the two apart.
     """
@@ -272,7 +272,7 @@ def linked_images(hidden: Any, images: dict[str, Any]) -> dict[str, torch.Tensor
 
 
 def mask_of(value: Any) -> torch.Tensor | None:
-    """The mask; None where nothing is connected. Raises Impossible."""
+    """The mask; None where nothing is connected. Raises InvalidInput."""
     if value is UNCONNECTED:
         return None
     if value is None:

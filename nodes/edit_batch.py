@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 from ..core.execution.image_task import ImageTask
 from ..core.images.picture import Picture
@@ -59,10 +59,10 @@ class EditBatch:
         mask: torch.Tensor | None,
         conversation: Conversation | None = None,
     ) -> None:
-        """Groups the frames into requests as batch_mode says. `images`: the connected ones by socket. Raises Impossible."""
+        """Groups the frames into requests as batch_mode says. `images`: the connected ones by socket. Raises InvalidInput."""
         sockets = sorted(images, key=SOCKETS.__getitem__)
         if not sockets or sockets[0] != "image_1":
-            raise Impossible(msg("edit_batch.no_image_to_edit"), cure=msg("edit_batch.connect_image_1"))
+            raise InvalidInput(msg("edit_batch.no_image_to_edit"), cure=msg("edit_batch.connect_image_1"))
         self._multiple = options.multiple
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
@@ -133,7 +133,7 @@ class EditBatch:
         return found
 
     def _cutters(self, options: EditOptions, groups: list[list[Picture]]) -> list[Cutter | None]:
-        """What cuts the region out of the frame of each request. Raises Impossible where there is no mask."""
+        """What cuts the region out of the frame of each request. Raises InvalidInput where there is no mask."""
         if not options.only_region:
             return [None] * len(groups)
         if not self._masks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..core.errors import Impossible
+from ..core.errors import EmptyMask, InvalidInput
 from ..core.errors.messages import msg
 from . import tensors
 from .reference_groups import TOGETHER
@@ -17,7 +17,7 @@ _ROUNDED_TOLERANCE = 0.05
 def validated_masks(
     mask: torch.Tensor | None, firsts: list[torch.Tensor], mode: str, notices: list[str]
 ) -> list[torch.Tensor]:
-    """A mask for each result frame at its size; [] without a mask. Adds to `notices`. Raises Impossible.
+    """A mask for each result frame at its size; [] without a mask. Adds to `notices`. Raises InvalidInput.
 
     `firsts`: the frames of image_1.
     """
@@ -25,7 +25,7 @@ def validated_masks(
         return []
     given = tensors.masks(mask)
     if len(given) not in (1, len(firsts)):
-        raise Impossible(
+        raise InvalidInput(
             msg(
                 "edit_masks.mask_count_differs_from_one_frame" if len(firsts) == 1 else "edit_masks.mask_count_differs",
                 given=len(given),
@@ -42,9 +42,9 @@ def validated_masks(
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
         if not bool((one > 0).any()):
-            raise Impossible(msg("edit_masks.mask_is_empty", which=which), cure=msg("edit_masks.paint_or_disconnect"))
+            raise EmptyMask(msg("edit_masks.mask_is_empty", which=which), cure=msg("edit_masks.paint_or_disconnect"))
         if not _has_shape_of(one.shape[1], one.shape[0], int(width), int(height)):
-            raise Impossible(
+            raise InvalidInput(
                 msg(
                     "edit_masks.mask_shape_differs",
                     which=which,
@@ -57,7 +57,7 @@ def validated_masks(
             )
         scaled = tensors.fitted_mask(one, int(width), int(height))
         if not bool((scaled > 0).any()):
-            raise Impossible(
+            raise EmptyMask(
                 msg("edit_masks.mask_vanishes_when_scaled", which=which),
                 cure=msg("edit_masks.paint_larger_region"),
             )
@@ -80,6 +80,6 @@ def _has_shape_of(width: int, height: int, image_width: int, image_height: int) 
     return least < most and difference <= _ROUNDED_TOLERANCE
 
 
-def region_needs_mask() -> Impossible:
+def region_needs_mask() -> InvalidInput:
     """The error for a masked region without a mask."""
-    return Impossible(msg("edit_masks.region_needs_mask"), cure=msg("edit_masks.connect_mask_or_send_whole"))
+    return InvalidInput(msg("edit_masks.region_needs_mask"), cure=msg("edit_masks.connect_mask_or_send_whole"))

@@ -15,7 +15,7 @@ from comfy_api.latest import io
 
 from ..core.config.allowed_models import UnknownModel
 from ..core.engine import Engine
-from ..core.errors import Impossible, NanoBananaError
+from ..core.errors import InvalidInput, NanoBananaError
 from ..core.errors.messages import msg
 from ..core.estimate import Estimate, elsewhere, estimate
 from ..core.images.picture import Picture
@@ -153,7 +153,7 @@ class NodeEstimate:
             return facts
 
     def _value(self, widget: io.Input) -> Any:
-        """A widget's value; its default where it is left out, or comes from a node that has yet to run. Raises Impossible."""
+        """A widget's value; its default where it is left out, or comes from a node that has yet to run. Raises InvalidInput."""
         default = WIDGET_DEFAULTS[self._kind].get(widget.id, "")
         if widget.id not in self._inputs:
             return default
@@ -200,12 +200,12 @@ class NodeEstimate:
         return [[unknown_picture(), *others] for _, *others in groups]
 
     def _groups(self, mode: str) -> list[list[Picture]]:
-        """The references of each request of an edit. Raises Impossible."""
+        """The references of each request of an edit. Raises InvalidInput."""
         names = [name for name in SOCKETS if f"images.{name}" in self._inputs]
         if self._stand_ins and "image_1" not in names:
             return [[unknown_picture()]]
         if not names or names[0] != "image_1":
-            raise Impossible(msg("estimate.no_image_to_edit"), cure=msg("estimate.connect_image_1"))
+            raise InvalidInput(msg("estimate.no_image_to_edit"), cure=msg("estimate.connect_image_1"))
         frames = {name: self._references.read(name, self._inputs[f"images.{name}"]) for name in names}
         if not self._references.frames_known and mode != TOGETHER:
             frames = {name: pictures[:1] for name, pictures in frames.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.execution.image_task import ImageTask
 from ..core.planning.choice import ProviderChoice
 from ..core.request import Request
@@ -88,7 +88,7 @@ class NanoBananaGenerate(io.ComfyNode):
 
         async def requested() -> NodeRequests:
             if unknown:
-                raise Impossible(stray(list(unknown)))
+                raise InvalidInput(stray(list(unknown)))
             values = checked(inputs(), given)
             choice = provider_of("provider", provider)
             folded, notices = seed_of(values["seed"])

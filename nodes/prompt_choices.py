@@ -80,7 +80,7 @@ class PromptChoices:
         return choice, known
 
     def _values(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-        """The values of one ProviderConfig, and whether they are known before the run. Raises Impossible."""
+        """The values of one ProviderConfig, and whether they are known before the run. Raises InvalidInput."""
         defaults = ProviderChoice()
         values: dict[str, Any] = {}
         known = True

@@ -32,7 +32,7 @@ class PromptReferences:
         self._pictures: list[tuple[Picture, dict[str, Any]]] = []
 
     def read(self, name: str, link: Any) -> list[Picture]:
-        """The frames of one image input, or one stand-in where they aren't known. Raises Impossible."""
+        """The frames of one image input, or one stand-in where they aren't known. Raises InvalidInput."""
         if not is_link(link):
             raise wrong(f"images.{name}", link, msg("prompt_references.link_to_image_output"))
         node = self._graph.source(link)

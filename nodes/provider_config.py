@@ -8,7 +8,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from .. import comfyui
-from ..core.errors import Impossible, NanoBananaError
+from ..core.errors import InvalidInput, NanoBananaError
 from ..core.errors.messages import msg
 from ..core.planning.choice import AUTO, RECOMMENDED, ProviderChoice, problem_with
 from ..core.providers import model_names
@@ -90,7 +90,7 @@ class ProviderConfig(io.ComfyNode):
     ) -> io.NodeOutput:
         try:
             if unknown:
-                raise Impossible(stray(list(unknown)))
+                raise InvalidInput(stray(list(unknown)))
             choice = ProviderChoice(
                 text_of("provider", provider),
                 text_of("model", model),

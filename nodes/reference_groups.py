@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import listed, msg
 from ..core.request import Request
 
@@ -20,14 +20,14 @@ Groups = tuple[list[list[T]], list[str]]
 
 
 def reference_groups(mode: str, sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups[T]:
-    """Groups the frames of the connected `sockets`, the first of which is image_1. Raises Impossible."""
+    """Groups the frames of the connected `sockets`, the first of which is image_1. Raises InvalidInput."""
     if mode == TOGETHER:
         return _together(sockets, frames)
     if mode == EACH:
         return _each(sockets, frames)
     if mode == PAIRED:
         return _paired(sockets, frames)
-    raise Impossible(
+    raise InvalidInput(
         msg("reference_groups.unknown_batch_mode", mode=mode[:40]),
         cure=msg("reference_groups.choose_batch_mode", together=TOGETHER, each=EACH, paired=PAIRED),
     )
@@ -74,12 +74,12 @@ def _paired(sockets: Sequence[str], frames: Mapping[str, Sequence[T]]) -> Groups
     count = max(lengths.values())
     if any(length not in (1, count) for length in lengths.values()):
         each = [msg("reference_groups.has_frames", name=name, count=length) for name, length in lengths.items()]
-        raise Impossible(
+        raise InvalidInput(
             msg("reference_groups.paired_needs_equal_counts", listed=listed(", ", each)),
             cure=msg("reference_groups.cut_batches_to_one_length"),
         )
     if lengths["image_1"] != count:
-        raise Impossible(
+        raise InvalidInput(
             msg("reference_groups.paired_follows_image_1", count=count),
             cure=msg("reference_groups.connect_batch_to_image_1"),
         )

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 from ..core.images.picture import Picture, Pixels
 
@@ -27,17 +27,17 @@ _MUCH_MORE = 4
 
 
 def frames(images: torch.Tensor, name: str) -> list[torch.Tensor]:
-    """The frames [H, W, C] of a batch, as views. Raises Impossible for what is no IMAGE."""
+    """The frames [H, W, C] of a batch, as views. Raises InvalidInput for what is no IMAGE."""
     if not _is_plain(images) or images.ndim not in (3, 4) or not images.is_floating_point():
-        raise Impossible(msg("tensors.not_an_image", name=name), cure=msg("tensors.connect_image_output"))
+        raise InvalidInput(msg("tensors.not_an_image", name=name), cure=msg("tensors.connect_image_output"))
     batch = images if images.ndim == 4 else images.unsqueeze(0)
     if batch.shape[0] == 0:
-        raise Impossible(msg("tensors.no_frames", name=name), cure=msg("tensors.check_empty_batch"))
+        raise InvalidInput(msg("tensors.no_frames", name=name), cure=msg("tensors.check_empty_batch"))
     if batch.shape[-1] == 1:
         batch = batch.expand(*batch.shape[:-1], 3)
     if batch.shape[-1] not in (3, 4) or 0 in batch.shape:
         shape = "x".join(str(side) for side in images.shape)
-        raise Impossible(
+        raise InvalidInput(
             msg("tensors.wrong_image_shape", name=name, shape=shape),
             cure=msg("tensors.convert_to_rgb"),
         )
@@ -59,7 +59,7 @@ def picture(frame: torch.Tensor, name: str) -> Picture:
 
 
 def check_finite(frame: torch.Tensor, name: str) -> None:
-    """Raises Impossible when a frame [H, W, C] holds NaN or infinity."""
+    """Raises InvalidInput when a frame [H, W, C] holds NaN or infinity."""
     for _, values in _float_strips(frame):
         _check_strip(values, name)
 
@@ -68,14 +68,14 @@ def _check_strip(values: np.ndarray, name: str) -> None:
     # One pass for the usual case: the sum is finite unless a value isn't.
     with np.errstate(all="ignore"):
         if not np.isfinite(values.sum()) and not np.isfinite(values).all():
-            raise Impossible(
+            raise InvalidInput(
                 msg("tensors.image_has_nan", name=name),
                 cure=msg("tensors.check_source_node_vae"),
             )
 
 
 def pixels(frame: torch.Tensor, name: str = "the image") -> Pixels:
-    """A frame [H, W, C] as uint8, clamped and rounded. Raises Impossible when it holds NaN or infinity.
+    """A frame [H, W, C] as uint8, clamped and rounded. Raises InvalidInput when it holds NaN or infinity.
 
     By numpy, one strip after the other: torch would share each step among its threads, and those that wait for the next
     one keep a core busy for longer than all of this takes.
@@ -150,22 +150,22 @@ def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dt
 
 
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:
-    """The masks [H, W] of a MASK, as float32 on the CPU. Raises Impossible for what is no MASK.
+    """The masks [H, W] of a MASK, as float32 on the CPU. Raises InvalidInput for what is no MASK.
 
     [B, 1, H, W], as masks of latents are, is taken, too.
     """
     if not _is_plain(mask) or mask.ndim not in (2, 3, 4):
-        raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
+        raise InvalidInput(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
     if mask.shape[0] == 0 and mask.ndim > 2:
-        raise Impossible(msg("tensors.mask_has_no_frames"), cure=msg("tensors.check_empty_batch"))
+        raise InvalidInput(msg("tensors.mask_has_no_frames"), cure=msg("tensors.check_empty_batch"))
     if mask.ndim == 4 and mask.shape[1] == 1:
         mask = mask[:, 0]
     if mask.ndim == 4 or 0 in mask.shape:
-        raise Impossible(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
+        raise InvalidInput(msg("tensors.not_a_mask"), cure=msg("tensors.connect_mask_output"))
     batch = (mask if mask.ndim == 3 else mask.unsqueeze(0)).detach().cpu().float()
     least, most = (float(value) for value in torch.aminmax(batch))  # NaN where one value is
     if not (math.isfinite(least) and math.isfinite(most)):
-        raise Impossible(msg("tensors.mask_has_nan"), cure=msg("tensors.check_source_node"))
+        raise InvalidInput(msg("tensors.mask_has_nan"), cure=msg("tensors.check_source_node"))
     # A copy of a large mask takes as much memory again.
     return list(batch if least >= 0 and most <= 1 else batch.clamp(0, 1))
 

@@ -9,7 +9,7 @@ import math
 import numbers
 from typing import Any
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 
 FOLDED = ("seed",)
@@ -17,14 +17,14 @@ FOLDED = ("seed",)
 
 
 def text_of(name: str, value: Any) -> str:
-    """A text. Raises Impossible."""
+    """A text. Raises InvalidInput."""
     if not isinstance(value, str):
         raise wrong(name, value, msg("values.text"))
     return value
 
 
 def number_of(name: str, value: Any, least: int | None, most: int | None) -> int:
-    """A whole number in its range. Raises Impossible."""
+    """A whole number in its range. Raises InvalidInput."""
     wanted = (
         msg("values.whole_number")
         if name in FOLDED or least is None
@@ -41,7 +41,7 @@ def number_of(name: str, value: Any, least: int | None, most: int | None) -> int
 
 
 def real_of(name: str, value: Any, least: float | None, most: float | None) -> float:
-    """A finite number in its range, fractions included. Raises Impossible."""
+    """A finite number in its range, fractions included. Raises InvalidInput."""
     wanted = msg("values.number") if least is None else msg("values.number_between", least=least, most=most)
     if not _is_number(value):
         raise wrong(name, value, wanted)
@@ -59,9 +59,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def wrong(name: str, value: Any, wanted: str) -> Impossible:
+def wrong(name: str, value: Any, wanted: str) -> InvalidInput:
     """A value of another kind than an input takes."""
-    return Impossible(
+    return InvalidInput(
         msg("values.wrong_kind_of_value", name=name, kind=_kind(value), wanted=wanted),
         cure=msg("values.correct_value_or_link"),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.errors import Impossible
+from ..core.errors import InvalidInput
 from ..core.errors.messages import msg
 from ..core.planning.choice import ProviderChoice
 from ..core.request.conversation import Conversation
@@ -22,7 +22,7 @@ UNCONNECTED: Any = type("Unconnected", (), {"__repr__": lambda self: "unconnecte
 
 
 def checked(inputs: Iterable[io.Input], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the widgets among `inputs`, by name, each of its widget's type. Raises Impossible."""
+    """The values of the widgets among `inputs`, by name, each of its widget's type. Raises InvalidInput."""
     return {
         each.id: value_of(each, values[each.id]) for each in inputs if isinstance(each, _WIDGETS) and each.id in values
     }
@@ -32,7 +32,7 @@ _WIDGETS = (io.Combo.Input, io.Int.Input, io.Float.Input, io.Boolean.Input, io.S
 
 
 def value_of(widget: io.Input, value: Any) -> Any:
-    """The value of one widget. Raises Impossible."""
+    """The value of one widget. Raises InvalidInput."""
     name = widget.id
     if isinstance(widget, io.String.Input):
         return text_of(name, value)
@@ -48,7 +48,7 @@ def value_of(widget: io.Input, value: Any) -> Any:
     if not isinstance(value, str):
         raise wrong(name, value, msg("values.one_of", options=", ".join(options)))
     if value not in options:
-        raise Impossible(
+        raise InvalidInput(
             msg("values.unknown_choice", name=name, short=shortened(value)),
             cure=msg("values.possible_values", options=", ".join(options)),
         )
@@ -56,7 +56,7 @@ def value_of(widget: io.Input, value: Any) -> Any:
 
 
 def provider_of(name: str, value: Any) -> ProviderChoice | None:
-    """What a ProviderConfig gives; None where nothing is connected. Raises Impossible."""
+    """What a ProviderConfig gives; None where nothing is connected. Raises InvalidInput."""
     if value is UNCONNECTED:
         return None
     if not isinstance(value, ProviderChoice):
@@ -65,7 +65,7 @@ def provider_of(name: str, value: Any) -> ProviderChoice | None:
 
 
 def conversation_of(name: str, value: Any) -> Conversation | None:
-    """What a node of this pack gives; None where nothing is connected. Raises Impossible for anything else."""
+    """What a node of this pack gives; None where nothing is connected. Raises InvalidInput for anything else."""
     if value is UNCONNECTED:
         return None
     if type(value) is not Conversation:

@@ -1,4 +1,5 @@
 /** What a node says of a failure: what happened, what it cost, what can be done; the rest is folded. */
+import { maskOf } from "./empty_mask.mjs";
 import { problemActions } from "./problem_actions.mjs";
 import { recordedPart, runOnly } from "./results/pay_again.mjs";
 import { isAsInRun } from "./run_signature.mjs";
@@ -35,6 +36,7 @@ export function failureNote(node, outcome) {
     kind,
     asked,
     money: charged !== "no",
+    ...(kind === "mask" ? { mask: maskOf(node) } : {}),
   };
 }
 

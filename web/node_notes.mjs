@@ -1,6 +1,7 @@
 /** What a node says below its widgets before a run, and what remains of it beside the outcome of the last run. */
 import { button } from "./dom.mjs";
 import { chosenProvider, configOf, hasEmptyPrompt, isConfig, setWidget, valueOf } from "./graph.mjs";
+import { maskOf } from "./empty_mask.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
@@ -14,11 +15,12 @@ import { t, when } from "./i18n.mjs";
 /** @typedef {import("./permission.mjs").AskedModel} AskedModel */
 /** @typedef {import("./server.mjs").Estimate} Estimate */
 /**
- * One note. `details` are folded. `kind` and `asked` are those of a failure: what was wrong, at which provider.
+ * One note. `details` are folded. `kind` and `asked` are those of a failure: what was wrong, at which provider;
+ * `mask` is the mask that was in the way.
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", title?: string,
  *   pill?: { text: string, tone: "bad" | "warn" | "good" }, details?: { summary: string, lines: string[] },
  *   form?: () => HTMLElement, actions?: import("./dom.mjs").Action[],
- *   kind?: string, asked?: string, money?: boolean }} Note
+ *   kind?: string, asked?: string, money?: boolean, mask?: string }} Note
  * @typedef {{ estimate: Estimate | null, last: Note[], redraw: () => void }} Known
  */
 
@@ -43,6 +45,7 @@ export function notesFor(node, known) {
 /** Whether what a failure says is no longer so: the key is another one, or another provider is asked. @param {Comfy.Node} node @param {Note} note @param {Estimate | null} estimate */
 function isOver(node, note, estimate) {
   if (note.tone !== "bad" || note.money) return false;
+  if (note.kind === "mask") return note.mask !== maskOf(node);
   if (note.kind === "prompt") return !hasEmptyPrompt(node);
   if (note.kind === "config" && !isConfig(node)) return Boolean(estimate && !estimate.problem);
   if (note.kind === "config") return providerStore.usableNamed(String(valueOf(node, "provider")), String(valueOf(node, "profile")));

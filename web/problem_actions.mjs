@@ -1,6 +1,7 @@
 /** What a person can do about a problem, in one click. */
 import { app } from "/scripts/app.js";
 import { chosenProvider, configOf, isConfig } from "./graph.mjs";
+import { maskActions } from "./empty_mask.mjs";
 import { footerActions } from "./footer_actions.mjs";
 import { addProvider, tryOffline, useMyProvider, usableOthers } from "./provider_choice.mjs";
 import { providerStore } from "./provider_store.mjs";
@@ -36,6 +37,7 @@ export function problemActions(node, kind, asked) {
   if (actions.length < 2 && (PROVIDER_PROBLEMS.includes(kind) || ["cap", "ledger"].includes(kind))) {
     actions.push({ text: t("action.offline"), work: () => tryOffline(node) });
   }
+  if (kind === "mask") actions.push(...maskActions(node));
   if (TRANSIENT_PROBLEMS.includes(kind)) actions.push({ text: t("action.again"), work: () => app.queuePrompt(0, 1) });
   if ((TRANSIENT_PROBLEMS.includes(kind) || REQUEST_PROBLEMS.includes(kind)) && !isConfig(node)) {
     actions.push({ text: t("action.other"), work: () => footerActions.openPicker(node) });

@@ -33,6 +33,8 @@ Charged = Literal["no", "maybe", "yes"]
 Kind = Literal[
     "config",
     "impossible",
+    "input",
+    "mask",
     "key",
     "credit",
     "quota",
@@ -159,6 +161,18 @@ class Impossible(NanoBananaError):
     """The request can't be done as asked; nothing was sent."""
 
     kind: ClassVar[Kind] = "impossible"
+
+
+class InvalidInput(Impossible, shown_as="Impossible"):
+    """What is given to a node is wrong, whichever provider were asked."""
+
+    kind: ClassVar[Kind] = "input"
+
+
+class EmptyMask(InvalidInput, shown_as="Impossible"):
+    """Nothing is painted in the mask of an edit."""
+
+    kind: ClassVar[Kind] = "mask"
 
 
 class InvalidRequest(Impossible, shown_as="Impossible"):
@@ -331,6 +345,8 @@ CLASS_OF: dict[Kind, type[NanoBananaError]] = {
         LedgerFailed,
         OverCap,
         Impossible,
+        InvalidInput,
+        EmptyMask,
         InvalidRequest,
         ModelNotFound,
         RequestTooLarge,

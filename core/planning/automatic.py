@@ -49,7 +49,7 @@ class AutomaticChoice:
                     notices.append(successor_notice(candidate, chain[0]))
                 able += chain
             except NanoBananaError as error:
-                if error.kind == "impossible" and not self._requests[0].prompt.strip():
+                if error.kind == "input":  # no other provider can do it either
                     raise
                 reasons.append(error.reason)
                 if error.kind == "config":

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import Impossible
+from ..errors import Impossible, InvalidInput
 from ..errors.messages import msg
 from ..images.picture import Picture
 from ..providers.option_names import option_name
@@ -212,7 +212,7 @@ def _check_delivery_and_prompt(request: Request, spec: ProviderSpec, model: Mode
             msg("negotiate.has_no_batches", provider=spec.label), msg("negotiate.choose_google_or_delivery_now")
         )
     if is_empty(request.prompt):
-        raise _impossible(msg("negotiate.prompt_is_empty"), msg("negotiate.write_a_prompt"))
+        raise InvalidInput(msg("negotiate.prompt_is_empty"), cure=msg("negotiate.write_a_prompt"))
     if capabilities.max_prompt and len(request.prompt) > capabilities.max_prompt:
         raise _impossible(
             msg(

@@ -28,6 +28,27 @@ EDIT = """() => {
 """The picture that is edited comes from a node that has yet to run."""
 
 
+MASKED = """(file) => {
+    const graph = window.app.graph;
+    const [load, edit, preview] = ['LoadImage', 'NanoBananaEdit', 'PreviewImage'].map((kind, at) => {
+        const node = window.LiteGraph.createNode(kind);
+        node.pos = [200 + 450 * at, 200];
+        graph.add(node);
+        return node;
+    });
+    load.widgets.find((widget) => widget.name === 'image').value = file;
+    const slot = (name) => edit.inputs.findIndex((input) => input.name === name);
+    load.connect(0, edit, slot('images.image_1'));
+    load.connect(1, edit, slot('mask'));
+    edit.connect(0, preview, 0);
+}"""
+"""An edit whose mask is that of a loaded picture, in which nothing is painted."""
+MASK_LINK = """() => {
+    const edit = window.app.graph.nodes.find((node) => node.type === 'NanoBananaEdit');
+    return edit.inputs.find((input) => input.name === 'mask').link;
+}"""
+
+
 def failed(page: Any) -> Locator:
     found: Locator = page.page.locator('.nb-note[data-tone="bad"]')
     return found
@@ -139,4 +160,39 @@ def test_a_run_that_would_change_nothing_costs_nothing(canvas: Callable[..., Any
     expect(price(page)).to_contain_text("$0.08")
     page.choose("NanoBananaEdit", "prompt", "A pipit, unchanged")
     expect(price(page)).to_have_text("as the last run · free")
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_an_empty_mask_is_painted_or_disconnected(canvas: Callable[..., Any], doubles: Any, vue: bool) -> None:
+    """No other provider could do anything about it, and none is offered."""
+    page = canvas(vue=vue)
+    prompt = f"A godwit, unpainted, {page.look}"
+    page.page.evaluate(MASKED, "example.png")
+    page.choose("NanoBananaEdit", "prompt", prompt)
+    page.command("Comfy.Canvas.FitView")
+    expect(price(page)).to_contain_text("$")
+    assert page.queue()["status"]["status_str"] == "error"
+    expect(failed(page)).to_contain_text("Mask is empty")
+    buttons = failed(page).get_by_role("button")
+    expect(buttons).to_have_text(["Paint the mask", "Disconnect the mask"])
+    page.shoot("empty-mask")
+    buttons.first.click()
+    expect(page.page.get_by_test_id("pointer-zone")).to_be_visible()
+    page.page.locator(".mask-editor-dialog button").filter(has_text="Cancel").click()
+    expect(page.page.get_by_test_id("pointer-zone")).to_have_count(0)
+    buttons.nth(1).click()
+    expect(failed(page)).to_have_count(0)
+    assert page.page.evaluate(MASK_LINK) is None
+    assert page.queue()["status"]["status_str"] == "success"
+    assert len(doubles.request_log(prompt=prompt)["requests"]) == 1
+    assert page.complaints == []
+
+
+def test_an_empty_prompt_is_no_matter_of_the_provider(canvas: Callable[..., Any]) -> None:
+    page = canvas()
+    page.load(prompted(text_to_image("onerouter"), ""))
+    assert page.queue()["status"]["status_str"] == "error"
+    expect(failed(page)).to_contain_text("The prompt is empty.")
+    expect(failed(page).get_by_role("button")).to_have_count(0)
     assert page.complaints == []
