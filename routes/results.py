@@ -338,19 +338,21 @@ def _bytes(shown: HistoryEntry) -> bytes:
 
 def _shown(entries: Sequence[HistoryEntry]) -> list[dict[str, Any]]:
     """What the page gets of each. `conversation`: its earlier words are kept, and its provider takes them again. `masked`: it
-    was edited with a mask, and is shown as the provider sent it."""
-    specs = comfyui.engine().specs()
+    was edited with a mask, and is shown as the provider sent it. `order_unread`: it is in an order, and what the provider
+    answers about that can't be read."""
+    engine = comfyui.engine()
+    specs = engine.specs()
     talking = {name for name, spec in specs.items() if spec.conversations}
-    with_turn = comfyui.engine().ledger.turns.existing(
-        (entry.file, entry.uid) for entry in entries if entry.provider in talking
-    )
+    with_turn = engine.ledger.turns.existing((entry.file, entry.uid) for entry in entries if entry.provider in talking)
     masked = _masked_edits.among(_history(), entries)
+    waited_for = {order: engine.orders.find(order) for order in {entry.order for entry in entries if entry.order}}
     return [
         _facts(entry)
         | {
             "label": _label(entry.provider, specs),
             "conversation": (entry.file, entry.uid) in with_turn,
             "masked": entry.uid in masked,
+            "order_unread": (order := waited_for.get(entry.order)) is not None and order.is_unread,
         }
         for entry in entries
     ]

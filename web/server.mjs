@@ -37,8 +37,8 @@ import { localized, translatesMessages } from "./server_messages.mjs";
  *   operation: string, prompt: string, text: string, usd: number, exact: boolean, created: number, reason: string,
  *   task: string, picture: boolean, running: boolean, recoverable: boolean, in_doubt: boolean, asked_again: boolean,
  *   role: "" | "extra", answer: string, favourite: boolean, format: string, content: string, order: string, away: boolean,
- *   conversation: boolean, masked: boolean }} Result `conversation`: its earlier words are kept and can be sent again. `masked`: it
- *   was edited with a mask, and is shown as the provider sent it.
+ *   conversation: boolean, masked: boolean, order_unread: boolean }} Result `conversation`: its earlier words are kept and can be sent again. `masked`: it
+ *   was edited with a mask, and is shown as the provider sent it. `order_unread`: what the provider answers about its order can't be read.
  * @typedef {{ slot: number, frame: number, reason: string, charged: string, id?: string, answer?: string, provider?: string,
  *   usd?: number, again?: boolean }} Failed
  * @typedef {{ value: string | string[], source: "environment" | "settings" | "default", variable: string, set?: boolean }} Setting

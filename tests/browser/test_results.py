@@ -423,6 +423,34 @@ def google(host: Host, doubles: Any) -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("google")
+def test_an_order_whose_answers_can_not_be_read_says_so(canvas: Callable[..., Any], host: Host) -> None:
+    """It may never arrive by itself: the row says what is known, and can still cancel it."""
+    page, prompt = canvas(), "A wren that nobody can read about"
+    load(page, prompt, "google")
+    page.choose("NanoBananaGenerate", "delivery", "batch")
+    page.queue()
+    (listed,) = host.get(f"/nano_banana/results?query={quote(prompt)}")["results"]
+    assert listed["order"] and listed["order_unread"] is False
+
+    def unread(route: Any) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        for each in found["results"]:
+            each["order_unread"] = bool(each["order"])
+        route.fulfill(response=answer, json=found)
+
+    page.page.route("**/nano_banana/results?*", unread)
+    open_panel(page)
+    card = row(page, prompt)
+    expect(card).to_contain_text("Google Gemini answers in a way that can't be read")
+    expect(card).to_have_attribute("data-tone", "warn")
+    expect(card.get_by_role("button", name="Cancel order")).to_be_visible()
+    page.shoot("order-unread")
+    page.page.unroute("**/nano_banana/results?*")
+    assert page.complaints == []
+
+
+@pytest.mark.usefixtures("google")
 @pytest.mark.parametrize(
     ("vue", "light", "locale"), [(False, False, "en"), (True, True, "zh")], ids=["classic-dark-en", "nodes2-light-zh"]
 )

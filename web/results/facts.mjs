@@ -21,6 +21,7 @@ export function costOf({ role, usd, state, exact }) {
 
 /** What is said about its state, and how gravely. @param {Result} result @returns {[string, string]} */
 export function stateOf(result) {
+  if (result.order_unread) return [t("state.ordered_unread", { provider: result.label }), "warn"];
   if (result.order) return [t("state.ordered"), "plain"];
   if (result.running) return [t("state.running"), "plain"];
   if (result.state === "stored") return [result.picture ? "" : t(result.away ? "state.away" : "state.gone"), "plain"];
