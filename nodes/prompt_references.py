@@ -5,6 +5,7 @@ The picture of an input is known when it comes straight from a LoadImage. Every 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from . import tensors
 from .prompt_graph import PromptGraph, inputs_of, is_link, kind_of
 from .reference_groups import frame_name
 from .value_checks import wrong
+
+_ANNOTATION = re.compile(r" \[(input|output|temp)\]$")
+"""The folder that the host adds to the name of a file."""
 
 
 class PromptReferences:
@@ -43,13 +47,12 @@ class PromptReferences:
             except Exception:  # the host's loader raises anything; the run will report it
                 pass
             else:
-                return self._loaded(name, file, [tensors.picture(frame, name) for frame in frames])
+                return self._loaded(name, _source(node), [tensors.picture(frame, name) for frame in frames])
         self.known = False
         if not isinstance(file, str):
             self.frames_known = False
         picture = unknown_picture()
-        source = f"LoadImage {file}" if isinstance(file, str) else _title(node) or kind_of(node) or "not connected"
-        self._add(name, source, picture)
+        self._add(name, _source(node), picture)
         return [picture]
 
     def number(self, group: Sequence[Picture]) -> None:
@@ -67,10 +70,10 @@ class PromptReferences:
     def sort_by_number(self) -> None:
         self.facts.sort(key=lambda facts: facts.get("number", 99))
 
-    def _loaded(self, name: str, file: str, pictures: list[Picture]) -> list[Picture]:
+    def _loaded(self, name: str, source: str, pictures: list[Picture]) -> list[Picture]:
         for index, picture in enumerate(pictures):
             label = frame_name(name, index, len(pictures))
-            self._add(label, f"LoadImage {file}", picture, width=picture.width, height=picture.height)
+            self._add(label, source, picture, width=picture.width, height=picture.height)
         return pictures
 
     def _add(self, name: str, source: str, picture: Picture, **size: int) -> None:
@@ -86,6 +89,13 @@ def unknown_picture() -> Picture:
         raise RuntimeError("a picture that isn't made yet has no pixels")
 
     return Picture(load, 1, 1, 3)
+
+
+def _source(node: Mapping[str, Any]) -> str:
+    """How the user knows the node that gives a picture: its title, and its file where it has one."""
+    title = _title(node) or kind_of(node) or "not connected"
+    file = inputs_of(node).get("image") if kind_of(node) == "LoadImage" else None
+    return f"{title} '{_ANNOTATION.sub('', file)}'" if isinstance(file, str) and file else title
 
 
 def _title(node: Mapping[str, Any]) -> str:

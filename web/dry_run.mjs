@@ -76,7 +76,7 @@ function report(id, estimate) {
         { class: "nb-references" },
         ...references.map((reference) => {
           const size = reference.width ? ` ${reference.width}×${reference.height}` : "";
-          return el("li", { value: String(reference.number ?? "") }, `${reference.input} ← ${reference.from}${size}`);
+          return el("li", { value: String(reference.number ?? "") }, `${reference.input} ← ${reference.input === "mask" ? t("references.mask") : reference.from}${size}`);
         }),
       ),
     );

@@ -34,11 +34,11 @@ function noteOn(node, number) {
   return parts.join(", ");
 }
 
-/** How a person knows a node: by its file, else by its title. @param {Comfy.Node} node */
+/** How a person knows a node: by its title, and by its file where it has one. @param {Comfy.Node} node */
 function nameOf(node) {
+  const title = String(node.title || node.type || "");
   const file = node.comfyClass === "LoadImage" ? valueOf(node, "image") : undefined;
-  if (typeof file === "string" && file) return `LoadImage '${file.replace(/ \[(input|output|temp)\]$/, "")}'`;
-  return String(node.title || node.type || "");
+  return typeof file === "string" && file ? `${title} '${file.replace(/ \[(input|output|temp)\]$/, "")}'` : title;
 }
 
 /** The lines as text: what has changed is drawn again. @param {Numbered[]} references */

@@ -150,7 +150,11 @@ def expect_lines(page: Any, *texts: str) -> None:
 
 LONG = pytest.mark.long
 COUNTS = pytest.mark.parametrize("count", [pytest.param(1, marks=LONG), 3, pytest.param(14, marks=LONG)])
-FILE = "LoadImage 'example.png'"
+
+
+def file_in(title: str) -> str:
+    """How the lines name a node that loads a picture: as the person sees it, with its file."""
+    return f"{title} 'example.png'"
 
 
 @COUNTS
@@ -221,13 +225,12 @@ def test_sockets_are_in_order_after_a_reload(canvas: Callable[..., Any], vue: bo
 def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: bool) -> None:
     page = pages(vue)
     run(page, BUILD, 5)
-    first = [f"picture {i} = image_{i} · {FILE}" for i in range(1, 4)]
-    expect_lines(page, *first, *(f"picture {i} = image_{i} · {FILE}" for i in (4, 5)))
+    expect_lines(page, *(f"picture {i} = image_{i} · {file_in(f'Load {i}')}" for i in range(1, 6)))
     behind = {"mask": "Load 5:1", "provider": "Config:0", "prompt": "Words:0"}
     run(page, REMOVE, ["Load 1", "Load 2"])
     left = {"images.image_1": "Load 3:0", "images.image_2": "Load 4:0", "images.image_3": "Load 5:0"}
     wait_links(page, left | behind)
-    expect_lines(page, *first)
+    expect_lines(page, *(f"picture {i} = image_{i} · {file_in(f'Load {i + 2}')}" for i in range(1, 4)))
     assert run(page, SOCKETS)[:6] == [*(f"images.image_{i}" for i in range(1, 5)), "provider", "mask"]
     run(page, CONNECT, ["Load 5", 0, "images.image_1"])  # takes the place of a link
     wait_links(page, {**left, "images.image_1": "Load 5:0"} | behind)
@@ -235,7 +238,7 @@ def test_what_is_left_moves_up_and_is_named(pages: Callable[[bool], Any], vue: b
     wait_links(page, {"images.image_1": "Load 5:0", "images.image_2": "Load 4:0"} | behind)
     run(page, DISCONNECT, ["images.image_1"])
     wait_links(page, {"images.image_1": "Load 4:0"} | behind)
-    expect_lines(page, first[0])
+    expect_lines(page, f"picture 1 = image_1 · {file_in('Load 4')}")
     assert run(page, SOCKETS)[:4] == ["images.image_1", "images.image_2", "provider", "mask"]
     assert page.complaints == []
 
@@ -249,18 +252,21 @@ def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: 
     run(page, MODE, ["A tree", 2])
     expect_lines(
         page,
-        f"picture 1 = image_1 · {FILE}",
+        f"picture 1 = image_1 · {file_in('Load 1')}",
         "image_2: no picture comes (muted, or not connected outside)",
-        f"picture 2 = image_3 · {FILE}",
+        f"picture 2 = image_3 · {file_in('Load 3')}",
     )
     run(page, MODE, ["A tree", 0])
     page.choose("NanoBananaEdit", "batch_mode", "each")
     page.choose("NanoBananaEdit", "mask_hint", "as last reference")
     one, *others = (f"picture {i} = image_{i}" for i in (1, 2, 3))
+    files = [file_in(title) for title in ("Load 1", "A tree", "Load 3")]
     mask = "picture 4 = mask · the mask as a picture"
-    expect_lines(page, f"{one} (one frame per request) · {FILE}", *(f"{each} · {FILE}" for each in others), mask)
+    first, *more = zip((f"{one} (one frame per request)", *others), files, strict=True)
+    expect_lines(page, " · ".join(first), *(" · ".join(each) for each in more), mask)
     page.choose("NanoBananaEdit", "batch_mode", "each paired")
-    expect_lines(page, *(f"{each} (frame by frame) · {FILE}" for each in (one, *others)), mask)
+    paired = zip((one, *others), files, strict=True)
+    expect_lines(page, *(f"{each} (frame by frame) · {file}" for each, file in paired), mask)
     closer(page)
     page.shoot("pictures-paired")
     page.choose("NanoBananaEdit", "region", "masked region")
@@ -268,11 +274,11 @@ def test_each_picture_is_named_in_every_mode(pages: Callable[[bool], Any], vue: 
     run(page, BUILD, 14)
     closer(page)
     expect(page.page.get_by_text("11 more pictures")).to_be_visible()
-    expect(page.page.get_by_text(f"picture 3 = image_3 · {FILE}")).to_be_visible()
-    expect(page.page.get_by_text(f"picture 4 = image_4 · {FILE}")).not_to_be_visible()
+    expect(page.page.get_by_text(f"picture 3 = image_3 · {file_in('Load 3')}")).to_be_visible()
+    expect(page.page.get_by_text(f"picture 4 = image_4 · {file_in('Load 4')}")).not_to_be_visible()
     page.shoot("pictures-folded")
     page.page.get_by_text("11 more pictures").evaluate("(summary) => summary.click()")
-    expect(page.page.get_by_text(f"picture 14 = image_14 · {FILE}")).to_be_visible()
+    expect(page.page.get_by_text(f"picture 14 = image_14 · {file_in('Load 14')}")).to_be_visible()
     page.shoot("pictures-unfolded")
     assert page.complaints == []
 
@@ -286,7 +292,7 @@ def test_a_lost_link_is_named_and_asked_about(pages: Callable[[bool], Any], vue:
     page.command("Comfy.Graph.ConvertToSubgraph")
     run(page, OPEN_SUBGRAPH)
     page.command("Comfy.Canvas.FitView")
-    expect_lines(page, *(f"picture {i} = image_{i} · {FILE}" for i in (1, 2, 3)))
+    expect_lines(page, *(f"picture {i} = image_{i} · {file_in(f'Load {i}')}" for i in (1, 2, 3)))
     run(page, SELECT, [["The edit", "Preview"], False])
     press(page, "Control+c")
     press(page, "Control+Shift+V")
@@ -393,7 +399,7 @@ def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool,
     page = canvas(vue=vue, light=light, locale="zh")
     run(page, BUILD, 3)
     page.load(newer(page.workflow()))
-    expect(page.page.get_by_text(f"图片 3 = image_3 · {FILE}")).to_be_visible()
+    expect(page.page.get_by_text(f"图片 3 = image_3 · {file_in('Load 3')}")).to_be_visible()
     expect(page.page.get_by_text("由本扩展的更新版本保存")).to_contain_text(NEXT)
     closer(page)
     page.shoot("sockets-words")
