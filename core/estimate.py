@@ -161,13 +161,18 @@ def _offered(offer: ModelOffer, requests: Sequence[Request], batch_share: float 
     prices = [each.usd for each in offer.resolved]
     total = sum((usd or 0) * request.num_images for usd, request in zip(prices, requests, strict=True))
     now = None if prices[0] is None else prices[0] / offer.resolved[0].price_share
+    counted = max(each.counted_usd for each in offer.resolved)
+    price = offer.model.price if prices[0] is not None else None
     return {
         **facts,
         "resolution": offer.resolved[0].resolution,
         "usd_each": prices[0],
         "usd_now_each": now,
         "usd_batch_each": None if now is None or batch_share is None else now * batch_share,
-        "usd_counted_each": max(each.counted_usd for each in offer.resolved),
+        "usd_counted_each": counted,
+        "price_source": price.source if price else "",
+        "price_dated": price.dated if price else "",
+        "counted_source": price.counted_source if price and counted > (prices[0] or 0) else "",
         "usd": None if None in prices else total,
         "usd_counted": sum(
             each.counted_usd * request.num_images for each, request in zip(offer.resolved, requests, strict=True)

@@ -9,7 +9,7 @@ import { addProvider } from "./provider_choice.mjs";
 import { balanceChip } from "./balance.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { ask } from "./server.mjs";
-import { money, priceOfOne, t } from "./i18n.mjs";
+import { money, priceOfOne, sentences, t } from "./i18n.mjs";
 
 /** @typedef {import("./server.mjs").Estimate} Estimate */
 /** @typedef {import("./server.mjs").Elsewhere} Elsewhere */
@@ -35,6 +35,7 @@ export async function openPicker(node) {
   const columns = [t("prices.provider"), t("prices.model"), t("prices.size"), t("prices.each"), run];
   dialog.body.append(
     sourceLine(estimate),
+    otherSources(offers, estimate),
     el(
       "table",
       { class: "nb-table" },
@@ -49,10 +50,27 @@ export async function openPicker(node) {
 }
 
 /** Where the price of the node is from; nothing where it is free. @param {Estimate} estimate */
-function sourceLine({ usd_each: each, price_source: source, price_dated: dated, counted_source: counted }) {
+function sourceLine(estimate) {
+  const text = sourceText(estimate);
+  return text && el("p", { class: "nb-quiet" }, t("labelled", { label: estimate.label ?? "", value: text }));
+}
+
+/** Where the prices of the others are from, folded: of each provider, with the model that is named there. @param {Elsewhere[]} offers @param {Estimate} estimate */
+function otherSources(offers, estimate) {
+  const lines = offers.flatMap((offer) => {
+    const { price_source: source, price_dated: dated, counted_source: counted, model } = offer;
+    if (!source || !offer.usd_each || offer.provider === estimate.provider) return [];
+    const from = [sourceName(source), dated].filter(Boolean).join(" · ");
+    return [el("li", {}, t("labelled", { label: `${offer.label} · ${model ?? ""}`, value: from }), counted ? ` ${t("prices.counted", { source: counted })}` : "")];
+  });
+  return lines.length ? el("details", { class: "nb-quiet nb-price-sources" }, el("summary", {}, t("prices.sources")), el("ul", {}, ...lines)) : "";
+}
+
+/** "" where the price isn't known, or nothing is paid. @param {Estimate} estimate */
+function sourceText({ usd_each: each, price_source: source, price_dated: dated, counted_source: counted }) {
   if (!source || each === 0) return "";
-  const lines = [t("prices.source", { source: sourceName(source), dated: dated ?? "" }), counted && t("prices.counted", { source: counted })];
-  return el("p", { class: "nb-quiet" }, lines.filter(Boolean).join(" "));
+  const from = dated ? t("prices.source", { source: sourceName(source), dated }) : t("prices.source_undated", { source: sourceName(source) });
+  return sentences(from, counted ? t("prices.counted", { source: counted }) : "");
 }
 
 /** How the page calls the source of a price; prices that a person has entered in the settings are named by the server. @param {string} source */

@@ -24,7 +24,8 @@ import { localized, translatesMessages } from "./server_messages.mjs";
  * @typedef {{ number?: number, input: string, from: string, width?: number, height?: number }} Reference
  * @typedef {{ slots: number[], frame: number, method?: string, url?: string, headers?: Record<string, string>, body?: string }} Sent
  * @typedef {{ model?: string, resolution?: string, usd_each?: number | null, usd_counted_each?: number, usd?: number | null,
- *   usd_counted?: number, usd_now_each?: number | null, usd_batch_each?: number | null, problem?: string }} Offer
+ *   usd_counted?: number, usd_now_each?: number | null, usd_batch_each?: number | null, problem?: string,
+ *   price_source?: string, price_dated?: string, counted_source?: string }} Offer
  * @typedef {Offer & { provider: string, label: string, usable: boolean, local: boolean, key_url: string, models: Offer[] }} Elsewhere
  * @typedef {{ node: string, operation: string, problem: Problem | null, provider?: string, label?: string, model?: string,
  *   resolution?: string, pictures?: number, stored?: number | null, usd_each?: number | null, usd?: number | null,

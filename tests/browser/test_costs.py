@@ -109,6 +109,11 @@ def test_the_same_request_is_priced_at_every_provider(pages: Callable[[bool], An
     expect(balance).to_have_text("Balance $100.00")
     expect(balance).to_be_focused()
     expect(table.locator('[data-provider="onerouter"] [role="status"]')).to_have_count(0)  # has no free route for it
+    expect(page.page.locator(".nb-picker > .nb-dialog-body > p").first).to_have_text(re.compile("^OneRouter: Prices from "))
+    sources = page.page.locator(".nb-price-sources")
+    sources.locator("summary").press("Enter")
+    expect(sources.locator("li", has_text="Runflow · nano-banana-2: its model page, base price · 20")).to_be_visible()
+    expect(sources).not_to_contain_text("Offline")
     page.shoot("prices")
     keyless = table.locator('[data-provider="kie"]')
     expect(keyless.get_by_role("link", name="Get a key ↗")).to_have_attribute("href", re.compile("^https://kie"))
@@ -196,7 +201,7 @@ def test_a_dry_run_says_everything_and_sends_nothing(pages: Callable[[bool], Any
     page.command("NanoBanana.DryRun")
     dialog = page.page.locator(".nb-dialog")
     expect(dialog.locator(".nb-report").first).to_be_visible()
-    expect(dialog.locator(".nb-references li").first).to_contain_text("image_1 ← LoadImage")
+    expect(dialog.locator(".nb-references li").first).to_have_text("image_1 ← Picture 1 'example.png' 768×768")
     for summary in dialog.locator("summary").all():
         summary.click()
     request = dialog.locator("pre").first.inner_text()
