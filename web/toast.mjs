@@ -3,5 +3,6 @@ import { app } from "/scripts/app.js";
 
 /** @param {"info" | "success" | "warn" | "error"} severity @param {string} summary @param {string} detail */
 export function toast(severity, summary, detail) {
-  app.extensionManager.toast.add({ severity, summary, detail, life: severity === "success" ? 8000 : 15000 });
+  const message = { severity, summary, detail, life: severity === "success" ? 8000 : 15000, styleClass: "nb-toast" };
+  app.extensionManager.toast.add(message);
 }

@@ -48,6 +48,12 @@ MASK_LINK = """() => {
     return edit.inputs.find((input) => input.name === 'mask').link;
 }"""
 
+SAY = """async () => {
+    const style = document.querySelector('link[href*="/extensions/"][href$="/style.css"]');
+    const { toast } = await import(new URL('toast.mjs', style.href));
+    toast('warn', 'Something to know', 'Said while a failure is shown.');
+}"""
+
 
 def failed(page: Any) -> Locator:
     found: Locator = page.page.locator('.nb-note[data-tone="bad"]')
@@ -195,4 +201,25 @@ def test_an_empty_prompt_is_no_matter_of_the_provider(canvas: Callable[..., Any]
     assert page.queue()["status"]["status_str"] == "error"
     expect(failed(page)).to_contain_text("The prompt is empty.")
     expect(failed(page).get_by_role("button")).to_have_count(0)
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_a_message_in_the_corner_leaves_the_host_s_box_about_a_failure_free(
+    canvas: Callable[..., Any], vue: bool
+) -> None:
+    page = canvas(vue=vue)
+    page.load(prompted(text_to_image("onerouter"), f"A knot, {page.look} [[sim: status=400]]"))
+    assert page.queue()["status"]["status_str"] == "error"
+    box = page.page.get_by_test_id("error-overlay")
+    expect(box).to_be_visible()
+    page.page.evaluate(SAY)
+    message = page.page.locator(".p-toast-message", has_text="Something to know")
+    expect(message).to_be_visible()
+    page.shoot("message-and-failure")
+    above, below = box.bounding_box(), message.bounding_box()
+    assert above and below and below["y"] >= above["y"] + above["height"]
+    box.get_by_test_id("error-overlay-dismiss").click()
+    expect(box).to_have_count(0)
+    assert message.bounding_box()["y"] < below["y"], "it goes back to its place"
     assert page.complaints == []

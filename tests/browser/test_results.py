@@ -174,7 +174,7 @@ def test_a_picture_is_inserted_as_a_node_that_runs(page: Any, bench: Bench) -> N
     open_panel(page)
     card = row(page, "A dipper in a brook")
     uid = str(card.get_attribute("data-id"))
-    card.get_by_role("button", name="Insert").click()
+    card.get_by_role("button", name="To canvas").click()
     page.page.wait_for_function("() => window.app.graph.nodes.some((node) => node.type === 'LoadImage')")
     assert len(page.workflow()["nodes"]) == 6
     page.page.evaluate(ALONE)
@@ -194,12 +194,12 @@ def test_the_graph_opens_beside_the_one_on_the_canvas(page: Any, bench: Bench) -
     drawn = page.workflow()
     load(page, "Still at work on this")
     open_panel(page)
-    row(page, "A bittern, drawn").get_by_role("button", name="Graph").click()
+    row(page, "A bittern, drawn").get_by_role("button", name="Open workflow").click()
     page.page.wait_for_function(f"() => ({TABS})().at(-1) === 'A bittern, drawn'")
     found = page.workflow()
     assert [node["pos"] for node in found["nodes"]] == [node["pos"] for node in drawn["nodes"]]
     assert page.prompt()["3"]["inputs"]["seed"] == 7
-    row(page, "A bittern, by script").get_by_role("button", name="Graph").click()
+    row(page, "A bittern, by script").get_by_role("button", name="Open workflow").click()
     page.page.wait_for_function(f"() => ({TABS})().at(-1) === 'A bittern, by script'")
     tabs = page.page.evaluate(TABS)
     assert tabs[-3:] == ["Still at work on this", "A bittern, drawn", "A bittern, by script"]
@@ -279,9 +279,30 @@ def test_the_keyboard_reaches_every_button_and_nothing_of_the_canvas(page: Any, 
     for _ in range(20):
         page.page.keyboard.press("Tab")
         seen.append(tuple(page.page.evaluate(FOCUSED)))
-    buttons = ["", "Graph", "Insert", "Copy", "Delete"]
+    buttons = ["", "Open workflow", "To canvas", "Copy prompt", "Delete"]
     order = [(prompt, text) for prompt, _, text in seen if prompt]
     assert order[:10] == [(f"A ruff, {age}", text) for age in ("newer", "older") for text in buttons], seen
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_the_buttons_of_a_row_say_what_they_do_and_are_whole(
+    canvas: Callable[..., Any], bench: Bench, locale: str
+) -> None:
+    """The panel is as wide as it opens."""
+    page = canvas(locale=locale)
+    assert bench.generate(f"A linnet, {locale}").status == "success"
+    words = json.loads((WORDS / f"{locale}.json").read_text("utf-8"))
+    open_panel(page, words["results.tooltip"])
+    buttons = row(page, f"A linnet, {locale}").locator(".nb-actions")
+    texts = (
+        ["Open workflow", "To canvas", "Copy prompt", "Delete"]
+        if locale == "en"
+        else ["打开工作流", "放到画布", "复制提示词", "删除"]
+    )
+    expect(buttons.get_by_role("button")).to_have_text(texts)
+    assert buttons.evaluate("(each) => each.scrollWidth - each.clientWidth") <= 0
+    page.shoot("row-buttons")
     assert page.complaints == []
 
 
@@ -293,12 +314,12 @@ def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], benc
         assert bench.generate(prompt).status == "success"
     page.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_panel(page)
-    row(page, "A stork").get_by_role("button", name="Copy").click()
+    row(page, "A stork").get_by_role("button", name="Copy prompt").click()
     page.page.wait_for_function(
         "async () => (await navigator.clipboard.readText()).replace('\\r', '') === 'A stork\\non a chimney'"
     )
     page.page.evaluate(PLAIN_HTTP)
-    row(page, "A crane").get_by_role("button", name="Copy").click()
+    row(page, "A crane").get_by_role("button", name="Copy prompt").click()
     search = page.page.get_by_label("Search prompts, providers, models")
     search.press("ControlOrMeta+v")
     expect(search).to_have_value("A crane, <b>bold</b>")
