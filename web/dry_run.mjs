@@ -82,12 +82,13 @@ function report(id, estimate) {
     );
   }
   for (const notice of estimate.notices ?? []) box.append(el("p", { class: "nb-quiet" }, `• ${notice}`));
+  const oneFrame = (estimate.sends ?? []).every((sent) => sent.frame === 0);
   for (const sent of estimate.sends ?? []) {
     const headers = Object.entries(sent.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
     const text = [`${sent.method} ${sent.url}`, ...headers, "", sent.body].join("\n");
     const slots = sent.slots.map((slot) => slot + 1).join(", ");
     box.append(
-      el("details", {}, el("summary", {}, t("dry.request", { slots, frame: sent.frame + 1 })), el("pre", { tabindex: "0" }, text)),
+      el("details", {}, el("summary", {}, oneFrame ? t("dry.request_alone", { slots }) : t("dry.request", { slots, frame: sent.frame + 1 })), el("pre", { tabindex: "0" }, text)),
     );
   }
   return box;

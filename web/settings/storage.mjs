@@ -3,14 +3,16 @@ import { el } from "../dom.mjs";
 import { t } from "../i18n.mjs";
 import { setting } from "./field.mjs";
 
+/** What is little is not written as nothing. @param {number} bytes */
+const sizeText = (bytes) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
 /** @param {import("./panel.mjs").Shared} shared */
 export function storageSection(shared) {
   const used = shared.results;
-  const gigabytes = (/** @type {number} */ bytes) => (bytes / 1e9).toFixed(bytes < 1e9 ? 2 : 1);
   const note = used
     ? used.free === null
-      ? t("storage.no_folder", { n: used.pictures, used: gigabytes(used.bytes) })
-      : t("storage.used", { n: used.pictures, used: gigabytes(used.bytes), free: gigabytes(used.free) })
+      ? t("storage.no_folder", { n: used.pictures, used: sizeText(used.bytes) })
+      : t("storage.used", { n: used.pictures, used: sizeText(used.bytes), free: sizeText(used.free) })
     : t("storage.empty");
   /** @param {string} name */
   const environmentNote = (name) => {
