@@ -20,6 +20,8 @@ kept: list[bool] = []
 """Whether each preview keeps its size."""
 sizes: list[list[tuple[int, int]]] = []
 """The sizes that the page is told with each preview."""
+said: list[str] = []
+"""The texts of the node."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     previews: list[Any] = []
     kept.clear()
     sizes.clear()
+    said.clear()
 
     class Display:
         def __init__(self, node_id: str | None) -> None:
@@ -58,6 +61,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             keep_size: bool,
             **more: Any,
         ) -> None:
+            said.append(text)
             if preview is not None:
                 previews.append(preview)
                 kept.append(keep_size)
@@ -117,3 +121,12 @@ def test_a_draft_that_is_overtaken_while_it_is_read_is_not_shown(
     monkeypatch.setattr(run_progress.comfyui, "in_thread", overtaken)
     updated(RunProgress([run], "1"))  # type: ignore[list-item]
     assert [max(preview.size) for preview in shown] == [300]
+
+
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(("usd", "end"), [(0.0336, " · $0.0336"), (4.3, " · $4.30"), (0.0, " · free"), (None, " s")])
+def test_the_price_is_written_as_on_the_node(usd: float | None, end: str) -> None:
+    """Parts of a cent, too: the price line of the node has them."""
+    run = PlayedRun(progress=Progress(1, 0, "Google Gemini", "nano-banana-2.1", "sent", 1.0, (0, 0), usd))
+    updated(RunProgress([run], "1"), 1)  # type: ignore[list-item]
+    assert said and all(text.endswith(end) for text in said), said
