@@ -111,14 +111,15 @@ class ProviderAttempt:
 
     def _report_unresolved(self, reserved: ReserveResult, pending: Sequence[ImageTask]) -> None:
         """Fails the pictures that may have been paid before: the user is asked about them first."""
+        labels = {self._target.spec.id: self._target.spec.label}
         if reserved.acknowledged:
             resent = [charge for found in reserved.acknowledged.values() for charge in found]
-            self._state.report.add_notices([acknowledged_notice(resent)])
+            self._state.report.add_notices([acknowledged_notice(resent, labels)])
         if not reserved.unresolved:
             return
         charges = [charge for found in reserved.unresolved.values() for charge in found]
         question = unresolved_error(
-            charges, kept=any(self._ledger.kept_answer_name(charge.answers) for charge in charges)
+            charges, labels, kept=any(self._ledger.kept_answer_name(charge.answers) for charge in charges)
         )
         self._state.unresolved += [charge.uid for charge in charges]
         for task in pending:
