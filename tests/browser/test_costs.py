@@ -109,7 +109,9 @@ def test_the_same_request_is_priced_at_every_provider(pages: Callable[[bool], An
     expect(balance).to_have_text("Balance $100.00")
     expect(balance).to_be_focused()
     expect(table.locator('[data-provider="onerouter"] [role="status"]')).to_have_count(0)  # has no free route for it
-    expect(page.page.locator(".nb-picker > .nb-dialog-body > p").first).to_have_text(re.compile("^OneRouter: Prices from "))
+    expect(page.page.locator(".nb-picker > .nb-dialog-body > p").first).to_have_text(
+        re.compile("^OneRouter: Prices from ")
+    )
     sources = page.page.locator(".nb-price-sources")
     sources.locator("summary").press("Enter")
     expect(sources.locator("li", has_text="Runflow · nano-banana-2: its model page, base price · 20")).to_be_visible()

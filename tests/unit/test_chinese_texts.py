@@ -16,7 +16,7 @@ HAN = r"[\u4e00-\u9fff]"
 ELSEWHERE = {  # the frontend's own buttons, nodes and settings, and what is quoted in a prompt or from JSON
     *("运行", "实时", "更改时", "生成后控制", "设置 > Nano Banana"),
     *("加载图像", "预览图像", "预览任意", "创建列表", "将图像拆分为图块列表", "外补画板", "图像裁剪", "降噪"),
-    "第 3 行",  # a node of an example
+    *("用遮罩编辑器打开", "第 3 行"),  # of the menu of a node; a node of an example
     *("picture 1", "picture 2", "图 1", "图 2", "element 3: the prompt is empty"),
 }
 ONE_WORD = {  # what the texts don't say: what they say
