@@ -1,7 +1,8 @@
 """Removes the reference images from an answer that repeats them: an input is no result.
 
 Some copies of an API list the inputs of an edit beside its results, or in their place, some of them encoded again. An image is
-one of the inputs where its bytes or its address are those that were sent, or where it shows the same (`images/comparison.py`).
+one of the inputs where its bytes or its address are those that were sent. One that only shows the same (`images/comparison.py`)
+is taken for an input where that can't cost a result: beside others, and where it was found in no place of a result.
 """
 
 from __future__ import annotations
@@ -40,19 +41,23 @@ def without_repeated_references(
     if not marks:
         return done
     sizes = {size for mark in marks if (size := mark.partition(":")[0]).isdecimal()}
-    comparison = _Comparison(job.all_references, digests)
+    comparison, many = _Comparison(job.all_references, digests), len(done.images) > job.count
 
     def is_reference(found: ImageRef) -> bool:
         if found.url:
             return found.url in marks
-        size = found.coded.size if found.coded is not None else len(found.data)
-        if str(size) in sizes and _mark(found.read()) in marks:
-            return True
-        return size <= MOST_DECODED and comparison.shows_reference(found)
+        return str(_size(found)) in sizes and _mark(found.read()) in marks
 
-    kept = tuple(found for found in done.images if not is_reference(found))
+    def looks_like_reference(found: ImageRef) -> bool:
+        is_compared = (many or found.is_guess) and not found.url and _size(found) <= MOST_DECODED
+        return is_compared and comparison.shows_reference(found)
+
+    others = [found for found in done.images if not is_reference(found)]
+    kept = [found for found in others if not looks_like_reference(found)]
+    # An edit may change next to nothing: what came where results come is one, if nothing else is.
+    kept = kept or [found for found in others if not found.is_guess]
     if kept:
-        return replace(done, images=kept)
+        return replace(done, images=tuple(kept))
     # No message of the provider's: nobody said that there is no picture, so it is asked about before it is paid again.
     failure = ProviderFailure(
         "empty",
@@ -62,6 +67,10 @@ def without_repeated_references(
         opening=msg("repeated_references.no_other_image"),
     )
     return Failed(failure, task)
+
+
+def _size(found: ImageRef) -> int:
+    return found.coded.size if found.coded is not None else len(found.data)
 
 
 class _Comparison:
@@ -84,11 +93,11 @@ class _Comparison:
             pixels = decode(data)
             if pixel_digest(pixels) in self._digests:
                 return True
-            return any(may_repeat(size, self._size(i)) and is_repeated(pixels, self._pixels(i)) for i in alike)
+            return any(may_repeat(size, self._sides(i)) and is_repeated(pixels, self._pixels(i)) for i in alike)
         except UnreadablePicture:
             return False
 
-    def _size(self, index: int) -> tuple[int, int]:
+    def _sides(self, index: int) -> tuple[int, int]:
         return self._references[index].width, self._references[index].height
 
     @staticmethod

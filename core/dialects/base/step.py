@@ -156,6 +156,8 @@ class ImageRef:
     """Its bytes as they are in the answer, where that is long."""
     drafts: tuple[ImageRef, ...] = field(default=(), compare=False)
     """What the model drew before it while thinking, in the order of the answer."""
+    is_guess: bool = field(default=False, compare=False)
+    """Whether it was found by its bytes alone, where no API is known to put a result."""
 
     def read(self) -> bytes:
         """Its bytes, b"" where there is an address only."""

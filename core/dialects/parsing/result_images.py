@@ -112,7 +112,7 @@ def result_images(value: Any, *, anywhere: bool = True, prompt: str = "") -> Res
     found = _in_known_places(value)
     if found.images or found.has_draft or not anywhere:
         return found
-    images = tuple(images_by_content(value))
+    images = tuple(replace(image, is_guess=True) for image in images_by_content(value))
     if not images and not declines(found.text, prompt):
         images = tuple(address_in_sentence(found.text, prompt))
     return replace(found, images=images, has_broken_image=found.has_broken_image and not images)

@@ -11,7 +11,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from dialect_driver import QUICK_SPECS, request
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
 from pack.core.execution.run import Run
+from pack.core.images.decoding import Pixels
 from pack.core.images.picture import Picture, decode, encode
 from pack.core.ledger import kept_answers
 from pack.core.ledger.history import History
@@ -626,28 +627,56 @@ def test_a_reference_that_comes_back_is_no_result(shape: str, tmp_path: Path) ->
             assert History(engine.ledger).pictures()[0].state != "stored"
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
-@pytest.mark.parametrize("provider", ["google", "nanobanana", "openrouter"])
-def test_a_reference_that_comes_back_encoded_again_is_asked_about(provider: str, kind: str, tmp_path: Path) -> None:
-    """Alone, in the place of a result or in any other; what came is kept, and nothing is paid again without a question."""
+def edit_answered(server: ReplyServer, provider: str, reference: Picture, folder: Path) -> Run:
+    engine = engine_at(server, provider, folder)
+    asked = replace(request("edit", seed=7), references=(reference,))
+    run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
+    assert run.done.wait(60)
+    return run
+
+
+def landscape() -> Pixels:
     coarse = np.random.default_rng(3).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    pixels = np.asarray(Image.fromarray(coarse).resize((256, 192)))
-    asked = replace(request("edit", seed=7), references=(Picture.of(pixels),))
-    echo = b64(encode(pixels, cast(Any, kind)))
-    shapes: dict[str, Any] = {
-        "google": gemini({"inlineData": {"mimeType": f"image/{kind}", "data": echo}}),
-        "nanobanana": {"created": 1, "whatever": echo},
-        "openrouter": chat({"content": "", "images": [{"image_url": {"url": f"data:image/{kind};base64,{echo}"}}]}),
-    }
-    with replying(body(shapes[provider])) as server:
-        engine = engine_at(server, provider, tmp_path)
+    return np.asarray(Image.fromarray(coarse).resize((256, 192)))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])
+def test_a_reference_encoded_again_where_no_result_comes_is_asked_about(kind: Any, tmp_path: Path) -> None:
+    """What came is kept, and nothing is paid again without a question."""
+    pixels = landscape()
+    with replying(body({"created": 1, "whatever": b64(encode(pixels, kind))})) as server:
         seen = []
         for _ in range(2):
-            run = engine.run([asked], engine.plan(ProviderChoice(provider), [asked]))
-            assert run.done.wait(60) and run.tasks[0].error is not None
+            run = edit_answered(server, "nanobanana", Picture.of(pixels), tmp_path)
+            assert run.tasks[0].error is not None and run.tasks[0].answer
             seen.append((run.tasks[0].error.kind, run.tasks[0].error.charged, len(server.posts)))
-            assert run.tasks[0].answer
         assert seen == [("empty", "maybe", 1), ("doubt", "maybe", 1)]
+
+
+@pytest.mark.parametrize("provider", ["google", "openrouter", "onerouter"])
+def test_an_edit_that_changed_next_to_nothing_is_delivered(provider: str, tmp_path: Path) -> None:
+    """It was paid, and it lies where results lie: "sharpen it a little" may move no level by much."""
+    pixels = landscape()
+    edited = encode(pixels, "jpeg")
+    value = {
+        "google": gemini({"inlineData": {"mimeType": "image/jpeg", "data": b64(edited)}}),
+        "openrouter": chat(
+            {"content": "", "images": [{"image_url": {"url": f"data:image/jpeg;base64,{b64(edited)}"}}]}
+        ),
+        "onerouter": {"data": [{"b64_json": b64(edited)}]},
+    }[provider]
+    with replying(body(value)) as server:
+        (result,) = edit_answered(server, provider, Picture.of(pixels), tmp_path).tasks
+        assert result.result is not None and result.result.data == edited
+
+
+@pytest.mark.parametrize("echo_first", [False, True])
+def test_a_reference_encoded_again_beside_the_result_is_none(echo_first: bool, tmp_path: Path) -> None:
+    pixels = landscape()
+    data = [{"b64_json": b64(encode(pixels, "jpeg"))}, {"b64_json": b64(MIDDLE)}]
+    with replying(body({"data": data if echo_first else data[::-1]})) as server:
+        (result,) = edit_answered(server, "onerouter", Picture.of(pixels), tmp_path).tasks
+        assert result.result is not None and result.result.data == MIDDLE
 
 
 # ------------------------------------------------------------------------------------------------------ tasks
