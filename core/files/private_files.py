@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,13 @@ def make_folder(folder: Path) -> None:
         except FileExistsError:
             if not each.is_dir():
                 raise
+
+
+def make_writable_folder(folder: Path) -> None:
+    """The same for a folder that is written to soon: one that is there may be on a disk that is read-only. Raises OSError."""
+    make_folder(folder)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _open_new(file: Path) -> BinaryIO:

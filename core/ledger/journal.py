@@ -231,11 +231,9 @@ class Journal:
         return self._unresolved.resumable(uids) if uids else set()
 
     def agree_to_pay_again(self, uids: Sequence[str], agrees: bool = True, run: str = "") -> int:
-        """The user agrees that the pictures of these rows may be paid again; holds for an hour, as after `mark_notified`.
+        """The user agrees that the pictures of these rows may be paid again, within an hour; with `agrees` false that is over.
 
-        `run`: the id of the prompt that was queued for it; every other run asks then, also where that one is deleted from
-        the queue before it has run. "": the next run. With `agrees` false that is over, and the next run asks. Gives how
-        many rows of the same pictures are asked about.
+        `run`: the prompt that may do so, "" for the next one. Gives how many rows of the same pictures are asked about.
         """
         return 0 if self.is_empty else self._unresolved.agree(uids, agrees, run)
 

@@ -23,7 +23,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,9 +89,7 @@ class Results:
     def check_free_space(self, pictures: int) -> None:
         """Raises LedgerFailed where the folder can't be written or lacks space for that many pictures."""
         try:
-            private_files.make_folder(self.folder / "incoming")
-            with tempfile.TemporaryFile(dir=self.folder / "incoming"):
-                pass  # a folder that is there may be on a disk that has become read-only, or has no room for another name
+            private_files.make_writable_folder(self.folder / "incoming")
             free = shutil.disk_usage(self.folder).free
         except OSError as error:
             raise ledger_failed(
