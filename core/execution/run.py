@@ -107,7 +107,8 @@ class Run:
         for running in calls:
             limiter.withdraw(running.call.target.account, running.queued)
             running.call.detached = True
-        sent = [running for running in calls if running.call.maybe_paid and not running.call.done.is_set()]
+        # A call that has just given up for the stop, or was refused, is not done yet and costs nothing.
+        sent = [each for each in calls if each.call.charged != "no" and not each.call.done.is_set()]
         # A request that is only leaving now may be accepted in a moment: it is marked too.
         cancelled = [running for running in calls if cancel and running.call.cancel()]
         returned = _returned_fingerprints([running.call for running in calls])
