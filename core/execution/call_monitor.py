@@ -162,11 +162,11 @@ def _error_of(call: Call, number: int, cause: NanoBananaError | None) -> NanoBan
 
 
 def _release_references(running: RunningCall, uses: Counter[Picture]) -> None:
-    """Frees the encoded references that no open call needs: those of a long batch would fill the memory.
+    """Frees the references that no open call needs: the files and pixels of a long batch would fill the memory.
 
     `uses`: how many open calls have a reference, once for each time that they do.
     """
     for picture in running.references:
         uses[picture] -= 1
         if not uses[picture] and running.call.done.is_set():
-            picture.release()
+            picture.unload()

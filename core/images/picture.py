@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import WeakSet
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,10 @@ WEBP_SIDE = 16383
 """The longest side that WebP can hold, px."""
 _KEEP_PIXELS = 13 << 20
 """Pixels of a picture up to this many bytes (2048x2048 RGB) stay in memory after the first load."""
+_KEPT_PIXELS = 64 << 20
+"""Bytes of the pixels of all pictures that do: to load them once more is quick, and a run may have hundreds of frames."""
+_FEW_BYTES = 256 << 10
+"""Pixels of a picture up to this many bytes are not counted."""
 _SMALL = 512 << 10
 """Pixels of a picture up to this many are encoded by Pillow, which is quicker and holds the interpreter for 6 ms at most."""
 _STRIP_BYTES = 4 << 20
@@ -142,26 +147,51 @@ class Picture:
             self._digest = pixel_digest(pixels)
         return _source(on_white(pixels) if flatten else pixels, format_name)
 
-    def release(self) -> None:
-        """Forgets the encoded file; it is made again when it is needed again."""
-        with self._lock:
-            self._encoded = {}
-
     def unload(self) -> None:
-        """Forgets the file and the pixels: nothing is in memory but what the picture is loaded from."""
+        """Forgets the file and the pixels: nothing is in memory but what the picture is loaded from.
+
+        Both are made again when they are needed again.
+        """
         with self._lock:
             self._encoded, self._pixels = {}, None
+        _kept.drop(self)
 
     def _read(self) -> Pixels:
         if self._pixels is not None:
             return self._pixels
         pixels = self._load()
-        if pixels.nbytes <= _KEEP_PIXELS:
+        if pixels.nbytes <= _KEEP_PIXELS and _kept.has_room(self, pixels.nbytes):
             self._pixels = pixels
         return pixels
 
     def __repr__(self) -> str:
         return f"Picture({self.width}x{self.height}x{self.channels})"
+
+
+class _KeptPixels:
+    """The pictures whose pixels stay in memory."""
+
+    def __init__(self) -> None:
+        self._pictures: WeakSet[Picture] = WeakSet()
+        self._lock = threading.Lock()
+
+    def has_room(self, picture: Picture, size: int) -> bool:
+        """Whether so many bytes of a picture may stay; it then counts until it is dropped, or gone."""
+        if size <= _FEW_BYTES:
+            return True
+        with self._lock:
+            kept = [each._pixels for each in self._pictures]
+            if sum(pixels.nbytes for pixels in kept if pixels is not None) + size > _KEPT_PIXELS:
+                return False
+            self._pictures.add(picture)
+            return True
+
+    def drop(self, picture: Picture) -> None:
+        with self._lock:
+            self._pictures.discard(picture)
+
+
+_kept = _KeptPixels()
 
 
 def _trimmer() -> Any:

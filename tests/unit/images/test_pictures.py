@@ -12,6 +12,7 @@ import pytest
 from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pack.core.images import picture as picture_module
 from pack.core.images.picture import (
     LOSSLESS,
     WEBP_SIDE,
@@ -322,8 +323,29 @@ def test_a_handle_loads_when_it_is_needed_and_hashes_once() -> None:
     assert loader.loads == 1
 
 
+def test_of_a_long_batch_only_so_many_frames_keep_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are loaded again, with the same digest and file; a frame that is unloaded or gone makes room for the next."""
+    monkeypatch.setattr(picture_module, "_kept", picture_module._KeptPixels())
+    monkeypatch.setattr(picture_module, "_KEPT_PIXELS", 4_000_000)
+    shape = (500, 600, 3)  # 900 kB
+    loaders = [Loader(np.full(shape, number, np.uint8)) for number in range(8)]
+    pictures = [Picture(loader, 600, 500, 3) for loader in loaders]
+    digests = [each.digest for each in pictures]
+    assert [each._pixels is not None for each in pictures] == [True] * 4 + [False] * 4
+    files = [each.encoded("png").data for each in pictures]
+    assert [loader.loads for loader in loaders] == [1] * 4 + [2] * 4
+    assert digests == [pixel_digest(loader.values) for loader in loaders]
+    assert all(np.array_equal(decode(file), each.values) for file, each in zip(files, loaders, strict=True))
+    pictures[0].unload()
+    del pictures[1]
+    gc.collect()
+    for each in pictures[-3:]:
+        each._read()
+    assert [each._pixels is not None for each in pictures[-3:]] == [True, True, False]
+
+
 def test_a_large_picture_is_not_kept_in_memory() -> None:
-    """Its pixels go after each use, its encoded file at `release`; it can be made again."""
+    """Its pixels go after each use, its encoded file at `unload`; it can be made again."""
     values = np.zeros((2100, 2200, 3), np.uint8)
     loader = Loader(values)
     picture = Picture(loader, 2200, 2100, 3)
@@ -342,7 +364,7 @@ def test_a_large_picture_is_not_kept_in_memory() -> None:
     gc.collect()
     assert seen[0]() is None
     gone = weakref.ref(first)
-    picture.release()
+    picture.unload()
     del first
     gc.collect()
     assert gone() is None
