@@ -9,6 +9,8 @@ from ..core.errors.messages import msg
 from . import tensors
 from .reference_groups import TOGETHER
 
+_FAINTEST = 0.5 / 255
+"""A mask below this everywhere changes no pixel of any picture."""
 _RATIO_TOLERANCE = 0.01
 _ROUNDED_TOLERANCE = 0.05
 """Of the ratio of a small mask whose sides were rounded to whole pixels."""
@@ -41,7 +43,7 @@ def validated_masks(
         one = given[index if len(given) > 1 else 0]
         which = f" {index + 1}" if len(given) > 1 else ""
         height, width = frame.shape[:2]
-        if not bool((one > 0).any()):
+        if not bool((one >= _FAINTEST).any()):
             raise EmptyMask(msg("edit_masks.mask_is_empty", which=which), cure=msg("edit_masks.paint_or_disconnect"))
         if not _has_shape_of(one.shape[1], one.shape[0], int(width), int(height)):
             raise InvalidInput(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pack.core.errors import Impossible
+from pack.core.errors import EmptyMask, Impossible
 from pack.nodes import tensors
 from pack.nodes.edit_masks import validated_masks
 
@@ -86,3 +86,11 @@ def test_a_mask_that_vanishes_when_it_is_scaled_is_refused() -> None:
     mask[0, 1, 1] = 1
     with pytest.raises(Impossible, match="nothing left"):
         fitted(mask, (40, 40))
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.001])
+def test_a_mask_too_faint_to_change_a_pixel_is_empty(value: float) -> None:
+    """It would be paid for, and nothing would change."""
+    with pytest.raises(EmptyMask, match="is empty, so nothing may change"):
+        fitted(torch.full((1, 32, 32), value), (32, 32))
+    assert fitted(torch.full((1, 32, 32), 0.004), (32, 32))
