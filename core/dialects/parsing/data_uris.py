@@ -11,7 +11,9 @@ MOST_IMAGES = 1000
 """Images that a text may hold; what follows is words."""
 _STEP = 1 << 20
 _NOT_SLASH = re.compile(rb"\\[^/]")
-_DATA_HEAD = re.compile(rb"data:image\\?/[\w.+-]{1,40}(?:;[\w=.+-]{1,60}){0,4},")
+PARAMETERS = r"(?:;\s{0,2}[\w.+-]{1,60}(?:=(?:\\?\"[^\"\\\n]{0,100}\\?\"|[\w.+-]{0,60}))?){0,4}"
+"""Those of a data URI, with quoted values; in a JSON string the quotes are escaped."""
+_DATA_HEAD = re.compile(rb"data:image\\?/[\w.+-]{1,40}" + PARAMETERS.encode() + rb"\s{0,2},")
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/=_%\\-]*")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 _ADDRESS = re.compile(
     r"(image|img|pic|picture|photo|output|result|generated|final|download|file|cdn|public|signed|media|asset|oss|s3|hd)*"
-    r"(url|uri|link|src|path)s?"
+    r"(url|uri|link|src|href|path)s?"
 )
 _CONTENT = re.compile(
     r"(image|img|picture|photo|output|result|binary|file|data)*(base64|b64|bytes|data)(data|image|json|string)?s?"

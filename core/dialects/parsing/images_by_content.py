@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...http.long_text import LongText, Span
+from ...images.header import ends_whole
 from ...images.picture import sniff
 from ..base.step import ImageRef
 from .data_uris import end_of_run
@@ -35,11 +36,19 @@ _CODED_START = re.compile(
     rb"(?:iVBORw0KGgo|(?:\\?/)9j(?:\\?/)|UklGR[A-P]|data:image\\?/[\w.+-]{1,40}(?:;[\w=.+-]{1,60}){0,4},)"
 )
 """How the base64 of PNG, JPEG and WebP begins."""
+_WORD_START = re.compile(rb"(?<![A-Za-z0-9+/=_-])(?:iVBORw0KGgo|/9j/|UklGR[A-P])")
+_LINES = re.compile(
+    rb"[A-Za-z0-9+/_-]+(?:[ \t]{0,9}\r?\n[ \t]{0,9}[A-Za-z0-9+/_-]{16,})*"
+    rb"(?:[ \t]{0,9}\r?\n[ \t]{0,9}[A-Za-z0-9+/_-]{1,200})?={0,2}"
+)
+"""Base64, also in lines; a short last line may be one, or a word."""
 _RAW_START = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xc0-\xfe]|RIFF.{4}WEBP", re.S)
 _DRAFT_MARKS = (b'"thought"', b"partial_image")
 _LOOKED_AT = 4096
 _MOST_RAW = 16 << 20
 """Bytes of an image behind others: it is coded at once, and nothing else runs in that time."""
+_MOST_WORDS = 8 << 20
+"""Bytes of a text with base64 between words: one match runs through all of it, and holds the interpreter."""
 _MOST_IMAGES = 16
 _STEP = 1 << 20
 _SEARCHED = 128 << 10
@@ -115,7 +124,40 @@ def _of_text(text: Text) -> list[ImageRef]:
     if images:
         return [image for image in images if not image.url]
     marked = any(mark in text for mark in _MARKUP) if isinstance(text, str) else b"data:image" in text.head(_STEP)
-    return split_text(text)[0] if marked else []
+    return (split_text(text)[0] if marked else []) or _between_words(text)
+
+
+def _between_words(text: Text) -> list[ImageRef]:
+    """The images whose base64 is between other words, also in lines, such as in a tag or in the notation of a program."""
+    if len(text) < _SHORTEST or len(text) > _MOST_WORDS:
+        return []
+    try:
+        data = text.encode("utf-8", "replace") if isinstance(text, str) else text.read()
+    except ValueError:
+        return []
+    found: list[ImageRef] = []
+    at = 0
+    while at < len(data) and len(found) < _MOST_IMAGES:
+        match = _WORD_START.search(data, at, min(at + _STEP, len(data)))
+        if match is None:
+            at += _STEP - _SHORTEST
+            continue
+        run = _LINES.match(data, match.start())
+        at = run.end() if run else match.end()
+        if at - match.start() >= _SHORTEST and (image := _of_run(data, match.start(), at)):
+            found.append(image)
+    return found
+
+
+def _of_run(data: bytes, start: int, end: int) -> ImageRef | None:
+    """The whole image in a run of base64, behind which a word or its letters may be."""
+    last_line = data.rfind(b"\n", start, end)
+    for stop in (end, last_line):
+        for cut in range(4):
+            image = image_of(LongText(Span(data, start, stop - cut, escaped=False))) if stop - cut > start else None
+            if image is not None and ends_whole(image.read()):
+                return image
+    return None
 
 
 def _of_numbers(node: Any) -> ImageRef | None:

@@ -83,7 +83,8 @@ def _of_events(source: LongJson) -> dict[str, Any]:
     if rest[:1] in (b"{", b"["):
         return read_object(Reply(200, {}, rest))
     lines = source.body.splitlines() if len(source.body) <= _MOST_LINES else []
-    data = b"\n".join(line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:"))
+    parts = [line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
+    data = b"\n".join(part for part in parts if part != b"[DONE]")
     if data and not is_event_stream(data):
         with contextlib.suppress(NotJson):
             return read_object(Reply(200, {}, data))  # an address as the data of an event

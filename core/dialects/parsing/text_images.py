@@ -18,7 +18,7 @@ from ...images.header import ends_whole, sniff
 from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
-from .data_uris import MOST_IMAGES, data_uris
+from .data_uris import MOST_IMAGES, PARAMETERS, data_uris
 
 Text = str | LongText
 
@@ -30,6 +30,7 @@ _PATH = re.compile(r"//?[\w%~@+.-][\w/%~@+.,:=-]*(\?[^\s\"'<>]*)?")
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,300}\]\(\s{0,4}")
 _HTML_IMAGE = re.compile(r"<img\b[^>]{0,300}?\bsrc\s{0,4}=\s{0,4}[\"']?", re.IGNORECASE)
 _HTML_START = re.compile(r"<img\b", re.IGNORECASE)
+_DATA_HEAD = re.compile(r"(?i)data:[\w.+-]{1,40}/[\w.+-]{1,40}" + PARAMETERS + r"\s{0,2},")
 _ORNAMENT = re.compile(r"(?i)\b(logo|badge|favicon|avatar|icon|powered[ _-]by|watermark)s?\b")
 _EMPTY_LINK = re.compile(r"\[\s{0,9}\]\([^()\s]{0,4000}\)")
 _LINK_LINE = re.compile(r"(?:[-*>]\s{0,4})?(?:\[([^\]]{0,300})\]\(\s{0,4})?<?(https?://[^\s)>]{1,4000})>?\)?")
@@ -277,7 +278,9 @@ def _target(text: str, start: int) -> str:
         # Found with C-speed searches: a data URI has megabytes.
         # Inside brackets or quotes its lines may be broken.
         spaces = () if text[start - 1 : start] in ("(", "<", '"', "'") and start else (" ", "\n")
-        ends = [at for mark in (")", '"', "'", ">", "`", "]", *spaces) if (at := text.find(mark, start)) >= 0]
+        head = _DATA_HEAD.match(text, start)  # its parameters may have brackets and spaces in quotes
+        first = head.end() if head else start
+        ends = [at for mark in (")", '"', "'", ">", "`", "]", *spaces) if (at := text.find(mark, first)) >= 0]
         return text[start : min(ends, default=len(text))]
     end = start
     depth = 0

@@ -98,3 +98,34 @@ def test_a_line_of_base64_that_looks_like_a_beginning_stays_a_part() -> None:
 )
 def test_what_only_begins_like_a_picture_is_none(text: str) -> None:
     assert not decode_base64(text) and images_of(text) == [] and images_of(LongText.of(text)) == []
+
+
+IN_WORDS: dict[str, Callable[[bytes], str]] = {
+    "between words": lambda data: f"Image: {b64(data)} done.",
+    "without padding": lambda data: f"Image: {b64(data).rstrip('=')} done.",
+    "in lines": lambda data: "Here it is:\n" + "\n".join(textwrap.wrap(b64(data), 76)),
+    "in lines and more": lambda data: "Here it is:\n" + "\n".join(textwrap.wrap(b64(data), 76)) + "\n\nEnjoy!",
+    "in a tag": lambda data: f"<image>{b64(data)}</image>",
+    "in a dictionary": lambda data: repr({"image": b64(data)}),
+    "a quoted parameter": lambda data: f'![x](data:image/png;name="a (1).png";base64,{b64(data)})',
+    "a parameter": lambda data: f"![x](data:image/png;charset=utf-8;base64,{b64(data)})",
+    "hex": lambda data: f"```\n{data.hex()}\n```",
+}
+
+
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["short", "long"])
+@pytest.mark.parametrize("place", IN_WORDS)
+def test_a_picture_between_words_is_read(place: str, data: bytes, tmp_path: Path) -> None:
+    value = {"choices": [{"finish_reason": "stop", "message": {"content": IN_WORDS[place](data)}}]}
+    with answering({"status": 200, "body": value}) as server:
+        run = play(engine_at(tmp_path, "openrouter", server.url), "openrouter")
+        assert run.tasks[0].result is not None, run.tasks[0].error
+        assert run.tasks[0].result.data == data and len(server.posts) == 1
+
+
+def test_events_that_are_base64_alone_are_joined(tmp_path: Path) -> None:
+    pieces = textwrap.wrap(b64(SMALL), 1000)
+    raw = "".join(f"data: {piece}\n\n" for piece in [*pieces, "[DONE]"]).encode()
+    with answering({"status": 200, "raw": raw, "headers": {"Content-Type": "text/event-stream"}}) as server:
+        run = play(engine_at(tmp_path, "nanobanana", server.url), "nanobanana")
+        assert run.tasks[0].result is not None and run.tasks[0].result.data == SMALL
