@@ -43,7 +43,9 @@ _SHORT_SENTENCE = 300
 _NEXT = re.compile(r"[\s,;|]+(?=https?://|data:image/|iVBORw0KGgo|/9j/|UklGR)")
 """What is between images in a text that is nothing else."""
 _NEXT_IN_BYTES = re.compile(_NEXT.pattern.encode())
-_LATER = tuple(re.compile(start) for start in (rb"data:image", rb"iVBORw0KGgo", rb"\\?/9j\\?/", rb"UklGR"))
+_LATER = (b"data:image", b"iVBORw0KGgo", b"/9j", b"UklGR")
+_BEHIND = re.compile(rb"[\s,;|]\\?|\\[nrt]\\?")
+"""What is before an image that follows another one; in a JSON string a line end and a slash may be escaped."""
 _STEP = 1 << 20
 _BINARY = (b"\xc2\x89PNG", b"\xc3\xbf\xc3\x98\xc3\xbf", b"RIFF")
 """How the bytes of PNG, JPEG and WebP begin where each is written as the character of its number, in UTF-8."""
@@ -111,9 +113,18 @@ def _part(data: bytes, start: int, end: int) -> Text:
 
 
 def _has_later_image(span: Span) -> bool:
-    """Whether the signature of an image is in a text behind its beginning. In steps: a search holds the interpreter."""
-    steps = range(span.start + 64, span.end, _STEP)
-    return any(start.search(span.body, at, min(at + _STEP + 64, span.end)) for at in steps for start in _LATER)
+    """Whether what begins like an image is in a text behind its beginning and a separator. In steps: a search holds the
+    interpreter."""
+    body = span.body
+    for mark in _LATER:
+        at = span.start + 64
+        while at < span.end:
+            stop = min(at + _STEP, span.end)
+            found = body.find(mark, at, stop)
+            if found >= 0 and any(_BEHIND.fullmatch(body, found - back, found) for back in (1, 2, 3)):
+                return True
+            at = found + 1 if found >= 0 else stop - len(mark) + 1 if stop < span.end else span.end
+    return False
 
 
 def _image_of_characters(text: LongText) -> ImageRef | None:
