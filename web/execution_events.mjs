@@ -1,17 +1,18 @@
 /** Follows execution: what a node spent, why it failed, what was stopped; and warns of a queue that runs by itself. */
 import { api } from "/scripts/api.js";
 import { failureNote } from "./failure_note.mjs";
-import { hideProgress, markEarlier, showProgress, showRunNotes } from "./node_footer.mjs";
+import { hideProgress, markEarlier, showProgress } from "./node_footer.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { queueMode, queueSettings } from "./queue_mode.mjs";
 import { runNotes } from "./run_note.mjs";
+import { dropOutcome, showOutcome, shownNode } from "./run_outcomes.mjs";
 import { followQueued, runEnded } from "./run_signature.mjs";
-import { isImageNode, nodeByPath, ourNodes } from "./graph.mjs";
+import { isImageNode, ourNodes } from "./graph.mjs";
 import { onServerEvent } from "./server.mjs";
 import { scheduleEstimates } from "./pricing.mjs";
 import { rereadAnswers } from "./results.mjs";
 import { toast } from "./toast.mjs";
-import { hasPicture, showPreviews } from "./result_previews.mjs";
+import { showPreviews } from "./result_previews.mjs";
 import { rememberSizes } from "./true_sizes.mjs";
 import { t } from "./i18n.mjs";
 import { learnMessages, localized, localizedText } from "./server_messages.mjs";
@@ -20,6 +21,9 @@ import { learnMessages, localized, localizedText } from "./server_messages.mjs";
 
 /** @type {Set<string>} */
 let cached = new Set();
+
+/** Id of the prompt that runs. */
+let running = "";
 
 /** Where each running node is. @type {Map<string, string>} */
 const stages = new Map();
@@ -39,7 +43,8 @@ const KEY_STATE_ERRORS = ["key", "account", "credit", "quota"];
 /** Begins to listen. @param {{ resultsChanged: () => void }} others */
 export function followExecution({ resultsChanged }) {
   followQueued();
-  api.addEventListener("execution_start", () => {
+  api.addEventListener("execution_start", ({ detail }) => {
+    running = String(detail.prompt_id);
     cached = new Set();
     stages.clear();
     failures.clear();
@@ -53,46 +58,50 @@ export function followExecution({ resultsChanged }) {
   api.addEventListener("execution_cached", ({ detail }) => {
     cached = new Set(detail.nodes.map(String));
     for (const id of cached) {
-      const node = nodeByPath(id);
+      const node = shownNode(running, id);
       if (!node || !isImageNode(node)) continue;
       runEnded(node, detail.prompt_id, id);
-      showRunNotes(node, [{ text: t("run.cached"), tone: "good" }]);
-      markEarlier(node, false);
+      showOutcome(running, id, { notes: () => [{ text: t("run.cached"), tone: "good" }], earlier: false });
     }
   });
   api.addEventListener("executed", ({ detail }) => {
     const output = /** @type {import("./result_previews.mjs").Output} */ (detail.output ?? {});
     const texts = output.nano_banana ?? [];
-    const node = texts.length ? nodeByPath(detail.node) : undefined;
-    if (!node) return;
+    if (!texts.length) return;
     for (const table of output.nano_banana_messages ?? []) learnMessages(JSON.parse(table));
     const infos = texts.map((text) => localized(JSON.parse(text)));
-    rememberSizes(node, infos.flatMap((info) => info.images));
-    showPreviews(node, output);
-    markEarlier(node, !infos.some((info) => info.images.length) && isEarlier(node, detail.node));
-    if (!cached.has(String(detail.node))) {
-      if (infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, detail.prompt_id, String(detail.node));
-      showRunNotes(node, runNotes(node, infos, follow(node, detail, resultsChanged)));
+    const [run, path] = [String(detail.prompt_id), String(detail.node)];
+    const node = shownNode(run, path);
+    if (node) {
+      rememberSizes(node, infos.flatMap((info) => info.images));
+      showPreviews(node, output);
+      if (!cached.has(path) && infos.every((info) => !info.failed.length && !info.pending?.length)) runEnded(node, run, path);
     }
+    const earlier = !infos.some((info) => info.images.length) && !shown.has(path);
+    const following = follow(run, path, earlier, resultsChanged);
+    if (!cached.has(path)) showOutcome(run, path, { notes: (each) => runNotes(each, infos, following), earlier });
     resultsChanged();
     scheduleEstimates();
   });
   api.addEventListener("execution_error", async ({ detail }) => {
-    const node = nodeByPath(detail.node_id);
-    if (!node) return;
-    const known = failures.get(String(detail.node_id));
+    const [run, path] = [String(detail.prompt_id), String(detail.node_id)];
+    const known = failures.get(path);
+    if (!known && !shownNode(run, path)) return;
     if (known && KEY_STATE_ERRORS.includes(known.error.kind)) await providerStore.refresh().catch(() => undefined);
     // A failure that is not one of ours says nothing about the money.
-    const note = known
-      ? eventNote(node, known, follow(node, { prompt_id: detail.prompt_id, node: detail.node_id }, resultsChanged))
-      : { text: "", title: localizedText(detail.exception_message.trim()), tone: /** @type {"bad"} */ ("bad") };
-    showRunNotes(node, [note]);
-    markEarlier(node, isEarlier(node, detail.node_id));
+    const earlier = !shown.has(path);
+    const following = follow(run, path, earlier, resultsChanged);
+    /** @param {Comfy.Node} node @returns {import("./node_notes.mjs").Note[]} */
+    const notes = (node) => [
+      known ? eventNote(node, known, following) : { text: "", title: localizedText(detail.exception_message.trim()), tone: "bad" },
+    ];
+    showOutcome(run, path, { notes, earlier });
     resultsChanged();
     scheduleEstimates();
   });
   onServerEvent("nano_banana.progress", ({ node: id, who, text, messages, sizes }) => {
-    const node = nodeByPath(id);
+    dropOutcome(running, String(id));
+    const node = shownNode(running, id);
     if (!node) return;
     const stage = text.replace(/[\d.]+ (s|of [\d.]+ MB)\b/g, ""); // the seconds alone are no news
     if (stage !== stages.get(String(id))) resultsChanged();
@@ -111,11 +120,8 @@ export function followExecution({ resultsChanged }) {
   onServerEvent("nano_banana.stopped", (detail) => {
     learnMessages(detail.messages);
     const text = localizedText(String(detail.text));
-    const node = nodeByPath(detail.node);
-    if (node) {
-      showRunNotes(node, [{ text, tone: "warn" }]);
-      markEarlier(node, isEarlier(node, detail.node));
-    }
+    const path = String(detail.node);
+    showOutcome(running, path, { notes: () => [{ text, tone: "warn" }], earlier: !shown.has(path) });
     if (Number(detail.on_the_way) > 0) toast("warn", t("toast.stopped"), text);
     resultsChanged();
   });
@@ -126,9 +132,6 @@ export function followExecution({ resultsChanged }) {
   queueSettings()?.$subscribe?.(warnAboutAutoQueue);
   api.addEventListener("graphChanged", warnAboutAutoQueue);
 }
-
-/** Whether what a node shows was there before this run. @param {Comfy.Node} node @param {string | number} path */
-const isEarlier = (node, path) => hasPicture(node) && !shown.has(String(path));
 
 /**
  * What a node says of a failure that is one of ours.
@@ -146,13 +149,13 @@ function eventNote(node, { failed, error }, following) {
 
 /**
  * What follows from the buttons of a failure.
- * @param {Comfy.Node} node @param {{ prompt_id: string, node: string | number }} where Ids of the run's prompt and of the node in it.
+ * @param {string} run Id of its prompt. @param {string} path Id of the node in it. @param {boolean} earlier As in its outcome.
  * @param {() => void} resultsChanged @returns {import("./failure_note.mjs").Following}
  */
-function follow(node, { prompt_id: run, node: path }, resultsChanged) {
+function follow(run, path, earlier, resultsChanged) {
   /** @param {string} text @param {"good" | "plain"} [tone] */
   const settled = (text, tone = "plain") => {
-    showRunNotes(node, [{ text, tone }]);
+    showOutcome(run, path, { notes: () => [{ text, tone }], earlier });
     resultsChanged();
     scheduleEstimates();
   };
@@ -161,7 +164,7 @@ function follow(node, { prompt_id: run, node: path }, resultsChanged) {
     const { pictures, reasons } = await rereadAnswers(ids);
     if (!reasons.length) settled(`${t("results.was_read", { n: pictures })}\n${t("run.queue_again")}`, "good");
   };
-  return { run: String(run), path: String(path), reread, settled };
+  return { run, path, reread, settled };
 }
 
 /** The mode that was warned of. */

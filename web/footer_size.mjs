@@ -1,9 +1,11 @@
 /** The widget that holds a footer, and the room that it takes on the node. */
 import { foldAdvanced } from "./advanced_widgets.mjs";
 import { addClassicLayout } from "./classic_layout.mjs";
-import { FOOTER } from "./graph.mjs";
+import { FOOTER, widgetOf } from "./graph.mjs";
 import { addVueLayout } from "./vue_layout.mjs";
 
+/** The class of the element that the host is given. */
+export const FRAME = "nb-footer-frame";
 const MARGIN = 6;
 const ROW = 30;
 /** Notes that scroll are at least so high. */
@@ -39,6 +41,17 @@ export function addFooterWidget(node, root, inner) {
     updateVue();
     node.graph?.setDirtyCanvas?.(true, true);
   }).observe(inner);
+}
+
+/**
+ * Puts a node's footer where that of the node before stands: after an undo Nodes 2.0 shows the new node of the same id with the
+ * elements of the old one, whose prices and notes nobody follows any more.
+ * @param {Comfy.Node} node
+ */
+export function mountAgain(node) {
+  const root = /** @type {HTMLElement | undefined} */ (/** @type {any} */ (widgetOf(node, FOOTER))?.element);
+  const shown = document.querySelector(`.lg-node[data-node-id="${CSS.escape(String(node.id))}"] .${FRAME}`);
+  if (root && shown && shown !== root && !root.isConnected) shown.replaceWith(root);
 }
 
 /**

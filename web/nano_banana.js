@@ -25,6 +25,7 @@ import { findNewerInputs, findNewerInputsOfPrompt } from "./newer_version.mjs";
 import { addPreviewsBeforeRuns } from "./output_nodes.mjs";
 import { beforeRuns } from "./queue_mode.mjs";
 import { askBeforeRuns } from "./run_check.mjs";
+import { keepOutcomes } from "./run_outcomes.mjs";
 import { refusalHandlers } from "./server.mjs";
 import { showIdConflicts } from "./id_conflicts.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
@@ -117,6 +118,7 @@ app.registerExtension({
   async setup() {
     app.extensionManager.registerSidebarTab(resultsTab());
     followExecution({ resultsChanged: refreshResults });
+    keepOutcomes();
     followReconnects({ resultsChanged: refreshResults });
     followDraftSetting();
     addPreviewsBeforeRuns();

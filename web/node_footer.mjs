@@ -5,7 +5,7 @@
 import { button, el } from "./dom.mjs";
 import { forwardCanvasEvents } from "./canvas_events.mjs";
 import { footerActions } from "./footer_actions.mjs";
-import { addFooterWidget } from "./footer_size.mjs";
+import { addFooterWidget, FRAME } from "./footer_size.mjs";
 import { asOneUndoStep, isImageNode, setWidget, valueOf } from "./graph.mjs";
 import { noteElement, noteKey } from "./note_element.mjs";
 import { notesFor } from "./node_notes.mjs";
@@ -51,7 +51,7 @@ export function addFooter(node) {
     notes,
     earlier,
   );
-  const root = forwardCanvasEvents(el("div", { class: "nb-footer-frame" }, inner));
+  const root = forwardCanvasEvents(el("div", { class: FRAME }, inner));
   footers.set(node, { run, pictures, picturesShown: "", progress, notes, earlier, shown: "", estimate: null, last: [] });
   addFooterWidget(node, root, inner);
   if (run) addPriceBadge(node);

@@ -63,10 +63,12 @@ export const seedOf = (images) => seeds.get(String(images?.[0]?.filename));
 
 /** Whether a node shows a picture, of whatever run. @param {Comfy.Node} node */
 export function hasPicture(node) {
-  const place = placeOf(node);
-  if (isVue()) return Boolean(host().nodeOutputs?.[place]?.images?.length || host().nodePreviewImages?.[place]?.length);
+  if (isVue()) return hasOutputs(node) || Boolean(host().nodePreviewImages?.[placeOf(node)]?.length);
   return Boolean(/** @type {{ imgs?: unknown[] }} */ (node).imgs?.length);
 }
+
+/** Whether the host keeps pictures for a node; the classic canvas loads them when it draws it. @param {Comfy.Node} node */
+export const hasOutputs = (node) => Boolean(host().nodeOutputs?.[placeOf(node)]?.images?.length);
 
 const host = () => /** @type {{ nodeOutputs?: Record<string, any>, nodePreviewImages?: Record<string, string[]> }} */ (app);
 

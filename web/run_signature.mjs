@@ -3,13 +3,14 @@
  * known to be stored where its pictures come from other nodes.
  */
 import { api } from "/scripts/api.js";
+import { app } from "/scripts/app.js";
 import { isImageNode, isOurs, linkedSources, ourNodes, valueOf, widgetsOfPrompt } from "./graph.mjs";
 
 const MOST_RUNS = 50;
 const MOST_NODES = 2000;
 /** @typedef {{ output: Comfy.Prompt, workflow: Comfy.Workflow | undefined }} Whole A prompt, as the host queues it. */
 /** @typedef {Map<string, string>} Signatures Path of each image node -> its signature. */
-/** What was queued, by the id of the prompt. @type {Map<string, { whole: Whole, signatures: Signatures }>} */
+/** What was queued, by the id of the prompt. @type {Map<string, { whole: Whole, signatures: Signatures, workflow: object }>} */
 const queued = new Map();
 /** The signature of the last run that gave all pictures. @type {WeakMap<Comfy.Node, string>} */
 const complete = new WeakMap();
@@ -24,12 +25,22 @@ export function followQueued() {
   api.queuePrompt = /** @type {any} */ (
     (/** @type {any[]} */ ...given) => {
       const signatures = signaturesOfQueued ?? signaturesOnCanvas();
+      const workflow = openWorkflow();
       const answer = queuePrompt(...given);
-      answer.then((found) => remember(found?.prompt_id, { whole: given[1], signatures }), () => undefined);
+      answer.then((found) => remember(found?.prompt_id, { whole: given[1], signatures, workflow }), () => undefined);
       return answer;
     }
   );
 }
+
+/** Where the host has no workflows. */
+const NO_WORKFLOW = {};
+
+/** The workflow that is shown. @returns {object} */
+export const openWorkflow = () => app.extensionManager.workflow?.activeWorkflow ?? NO_WORKFLOW;
+
+/** The workflow that a run was queued from; the open one for a run that this page has not queued. @param {string} run */
+export const workflowOf = (run) => queued.get(String(run))?.workflow ?? openWorkflow();
 
 /** @returns {Signatures} */
 const signaturesOnCanvas = () => new Map(ourNodes().flatMap(({ node, path }) => (isImageNode(node) ? [[path, signatureOf(node)]] : [])));
@@ -53,7 +64,7 @@ export const queuedPrompt = (run) => queued.get(String(run))?.whole;
 /** Whether a node is set as it was in a run that this page has queued. @param {Comfy.Node} node @param {string} run @param {string} path */
 export const isAsInRun = (node, run, path) => queued.get(String(run))?.signatures.get(path) === signatureOf(node);
 
-/** @param {unknown} run Id of its prompt. @param {{ whole: Whole, signatures: Signatures }} facts */
+/** @param {unknown} run Id of its prompt. @param {{ whole: Whole, signatures: Signatures, workflow: object }} facts */
 function remember(run, facts) {
   if (run) queued.set(String(run), facts);
   while (queued.size > MOST_RUNS) queued.delete(String(queued.keys().next().value));
