@@ -1,7 +1,7 @@
 """Google's `generateContent`: the Gemini API, Vertex AI, and the resellers that copy it.
 
 Documents: Google's image generation guide, its API reference and its SDK. One POST, answered with the pictures as base64
-in `candidates[].content.parts[]`. Where the spec says `upload` and a request would pass its `upload_above`, the largest
+in `candidates[].content.parts[]`. Where the spec says `upload` and a request would pass its `upload_above`, large
 references go through the Files API first: `POST /upload/v1beta/files` opens an upload whose address comes back in a
 header, the bytes go there, and the body names the file.
 
