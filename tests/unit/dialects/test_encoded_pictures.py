@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from engine_play import answering, engine_at, play
+from long_rows import every_value
 from pack.core.dialects.parsing.base64_text import decode_base64
 from pack.core.dialects.parsing.text_images import images_of
 from pack.core.http.long_text import LongText
@@ -58,6 +59,7 @@ SPELLINGS: dict[str, Callable[[bytes], str]] = {
     "on the next line": lambda data: f"{b64(FIRST)}\n{b64(data)}",
     "after another's URI": lambda data: f"data:image/png;base64,{b64(FIRST)}, data:image/png;base64,{b64(data)}",
 }
+SIZES = {"short": SMALL, "long": LARGE}
 PLACES: dict[str, Callable[[str], Any]] = {
     "nanobanana": lambda text: {"data": [{"b64_json": text}]},
     "google": lambda text: {"candidates": [{"content": {"parts": [{"inlineData": {"data": text}}]}}]},
@@ -66,10 +68,10 @@ PLACES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["short", "long"])
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_picture_is_read_however_it_is_spelled(spelling: str, data: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("spelling", "size"), every_value([*SPELLINGS], [*SIZES]))
+def test_a_picture_is_read_however_it_is_spelled(spelling: str, size: str, tmp_path: Path) -> None:
     """Paid once, at one provider after the other."""
+    data = SIZES[size]
     provider = list(PLACES)[list(SPELLINGS).index(spelling) % len(PLACES)]
     with answering({"status": 200, "body": PLACES[provider](SPELLINGS[spelling](data))}) as server:
         run = play(engine_at(tmp_path, provider, server.url), provider)
@@ -113,9 +115,9 @@ IN_WORDS: dict[str, Callable[[bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["short", "long"])
-@pytest.mark.parametrize("place", IN_WORDS)
-def test_a_picture_between_words_is_read(place: str, data: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("place", "size"), every_value([*IN_WORDS], [*SIZES]))
+def test_a_picture_between_words_is_read(place: str, size: str, tmp_path: Path) -> None:
+    data = SIZES[size]
     value = {"choices": [{"finish_reason": "stop", "message": {"content": IN_WORDS[place](data)}}]}
     with answering({"status": 200, "body": value}) as server:
         run = play(engine_at(tmp_path, "openrouter", server.url), "openrouter")

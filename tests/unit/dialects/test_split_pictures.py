@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engine_play import answering, engine_at, play
+from long_rows import every_value
 from pack.core.dialects.parsing.split_images import with_joined_images
 from pack.core.images.picture import encode
 
@@ -75,9 +76,7 @@ def cut(text: str, count: int) -> list[str]:
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
-@pytest.mark.parametrize("side", [40, 360])
-@pytest.mark.parametrize("count", [2, 7])
-@pytest.mark.parametrize("shape", IN_ONE)
+@pytest.mark.parametrize(("shape", "count", "side"), every_value([*IN_ONE], [2, 7], [40, 360]))
 def test_a_picture_in_parts_is_one(shape: str, count: int, side: int, tmp_path: Path) -> None:
     provider, spelled, shaped = IN_ONE[shape]
     with answering({"status": 200, "body": shaped(cut(spelled(png(side)), count))}) as server:
@@ -86,9 +85,7 @@ def test_a_picture_in_parts_is_one(shape: str, count: int, side: int, tmp_path: 
         assert run.tasks[0].result.data == png(side) and len(server.posts) == 1
 
 
-@pytest.mark.parametrize("side", [40, 360])
-@pytest.mark.parametrize("count", [2, 7])
-@pytest.mark.parametrize("shape", IN_EVENTS)
+@pytest.mark.parametrize(("shape", "count", "side"), every_value([*IN_EVENTS], [2, 7], [40, 360]))
 def test_a_picture_in_events_is_one(shape: str, count: int, side: int, tmp_path: Path) -> None:
     provider, spelled, shaped = IN_EVENTS[shape]
     end = gemini({"text": ""}) if provider == "google" else {"choices": [{"index": 0, "finish_reason": "stop"}]}

@@ -665,6 +665,7 @@ def test_what_is_no_name_of_a_file_of_ours_is_passed_over(farm: Farm) -> None:
     assert key in listed and sorted(each.rpartition(".")[2] for each in listed) == ["json", "png"]
 
 
+@pytest.mark.long
 def test_objects_of_others_with_odd_keys_stop_no_list(farm: Farm) -> None:
     """An empty part, or one that is no name, at the top, beside the pictures and below them."""
     journal = farm.machine("a")

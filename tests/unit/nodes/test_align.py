@@ -165,7 +165,7 @@ def test_two_halves_that_moved_differently_are_not_trusted(with_scale: bool) -> 
     assert found is None or not found.is_trusted
 
 
-@pytest.mark.parametrize("kind", first(2, KINDS))
+@pytest.mark.parametrize("kind", first(1, KINDS))
 @pytest.mark.parametrize(("part", "with_scale"), every_value([0.0, 0.5], [False, True]))
 def test_a_picture_that_repeats_itself_is_never_moved_to_a_wrong_place(
     kind: str, part: float, with_scale: bool

@@ -102,8 +102,8 @@ def is_new(facts: Callable[[Capabilities], Any]) -> Callable[[ProviderSpec, Mode
     return is_short
 
 
-HAS_NEW_SIZES = is_new(lambda offer: (offer.ratios, offer.all_resolutions))
-HAS_NEW_OPTIONS = is_new(lambda offer: (offer.options, offer.option_values))
+HAS_NEW_SIZES = is_new(lambda offer: offer.ratios)
+HAS_NEW_OPTIONS = is_new(lambda offer: offer.options)
 
 
 OFFERS = offers()
