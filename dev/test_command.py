@@ -35,7 +35,7 @@ CACHES = {
 PARTS = ("unit", "fuzz", "conformance", "host", "browser")
 """The folders of tests, in the order in which they run."""
 FEWEST_WORKERS = {"unit": 4, "fuzz": 2, "conformance": 2}
-"""How many processes at least share out the files of a stage. Tests of units wait for half of their time, for deadlines and for each other."""
+"""How many processes at least share out the files of a stage. Tests of units wait for half of their time."""
 MOST_WORKERS = 4
 """At most. For the others `host_workers` says how many."""
 WORKER_MEMORY = 4 << 30
