@@ -43,9 +43,17 @@ def test_any_prompt_can_be_drawn(prompt: str) -> None:
     assert encode(card(512, 512, prompt=prompt, footnote="status=429 times=1"), "png")
 
 
-def test_what_the_font_lacks_is_shown_as_a_box_and_accents_are_dropped() -> None:
-    assert drawable("été 猫") == f"ete {BOX}"
+def test_what_no_font_has_is_shown_as_a_box_and_accents_are_dropped() -> None:
+    assert drawable("été \U000f0001") == f"ete {BOX}"
     assert drawable("a\n  b") == "a b"
+
+
+def test_chinese_is_drawn_in_a_font_of_the_system_where_there_is_one() -> None:
+    """A row of boxes under the first picture looks broken."""
+    shown = drawable("湖边的小屋 house")
+    assert shown in ("湖边的小屋 house", f"{BOX * 5} house")
+    one, other = (encode(card(512, 512, prompt=f"{text} house"), "png") for text in ("甲乙", "丙丁"))
+    assert (one != other) == (BOX not in shown)
 
 
 def test_text_that_does_not_fit_ends_in_an_ellipsis() -> None:
