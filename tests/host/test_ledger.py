@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pack.core.providers import BUILT_IN
 from pack.dev.comfy_host import Host
 from pack.tests.host.kit import Bench, node, provider_variables, states, until
 
@@ -79,7 +80,7 @@ def test_a_host_killed_in_every_state_pays_once_per_picture(restarted: tuple[Ben
     sent = STATES["sent"][1]
     refused = second.generate(sent)
     assert refused.status == "error" and "1 request for its picture may have been charged, about $" in refused.error
-    assert "onerouter" in refused.error and "Queue again within an hour to pay again" in refused.error
+    assert "OneRouter" in refused.error and "Queue again within an hour to pay again" in refused.error
     assert second.paid(sent) == 1
     again = second.generate(sent)
     assert again.status == "success" and second.paid(sent) == 2
@@ -99,7 +100,7 @@ def test_each_question_is_seen_before_its_picture_is_paid_again(restarted: tuple
         assert not unseen, f"{unseen} were paid again, and only {seen} had been shown"
         if ran.status == "success":
             break
-        seen |= {name for name in ASKED if name in ran.error}
+        seen |= {name for name in ASKED if BUILT_IN[name].label in ran.error}
     assert ran.status == "success" and seen == set(ASKED)
 
 
