@@ -24,6 +24,16 @@ HAS_PICTURE = """(kind) => {
 """Whether a node shows its own picture, and not what was painted on it."""
 
 
+LAYERS = """() => [...document.querySelectorAll('.mask-editor-dialog canvas')].map((canvas) => {
+    const { width, height } = canvas;
+    const pixels = width && height ? canvas.getContext('2d')?.getImageData(0, 0, width, height).data : undefined;
+    let sum = 0;
+    for (let index = 3; index < (pixels?.length ?? 0); index += 4) sum += pixels[index];
+    return sum;
+})"""
+"""What is drawn on each canvas of the host's editor for masks: the sum of its alpha."""
+
+
 def paint_a_mask(page: Any, kind: str) -> None:
     """On the picture of a node, in the host's editor for masks: one stroke, then Save."""
     page.page.evaluate(
@@ -36,12 +46,15 @@ def paint_a_mask(page: Any, kind: str) -> None:
     page.command("Comfy.MaskEditor.OpenMaskEditor")
     zone = page.page.get_by_test_id("pointer-zone")
     zone.wait_for()
-    box = zone.bounding_box()
+    # A stroke is lost that comes before the picture is drawn.
+    page.page.wait_for_function(f"() => ({LAYERS})().some((sum) => sum > 0)")
+    before, box = page.page.evaluate(LAYERS), zone.bounding_box()
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.page.mouse.move(*middle)
     page.page.mouse.down()
     page.page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
     page.page.mouse.up()
+    page.page.wait_for_function(f"(before) => ({LAYERS})().join() !== before.join()", arg=before)
     page.shoot("mask-editor")
     page.page.locator(".mask-editor-dialog button").filter(has_text="Save").click()
     expect(zone).to_have_count(0)
