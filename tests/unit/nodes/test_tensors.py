@@ -332,7 +332,7 @@ def test_what_is_no_mask_is_refused(value: Any) -> None:
         tensors.masks(torch.full((2, 2), float("nan")))
 
 
-def places(have: int, want: int) -> tuple[torch.Tensor, torch.Tensor]:
+def places(have: int, want: int) -> tuple[Any, Any]:
     """Of which of `have` places each of `want` is; twice, for those right between two."""
     exact = torch.arange(want) * have
     return exact // want, (exact // want - (exact % want == 0).long()).clamp(min=0)
