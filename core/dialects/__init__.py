@@ -37,12 +37,12 @@ def step_after(dialect: Dialect, job: Job, send: Send, reply: Reply) -> Step:
     about_result = send.paid or send.accepted is not None
     if about_result and reply.ok and sniff(reply.body):
         return Done((ImageRef(data=reply.body),), request_id=reply.request_id)
-    if about_result and reply.status >= 500 and (found := picture_in_error(reply)) is not None:
+    if about_result and reply.status >= 500 and (found := _picture_in_error(reply)) is not None:
         return found
     return dialect.next(job, send.state, reply)
 
 
-def picture_in_error(reply: Reply) -> Done | None:
+def _picture_in_error(reply: Reply) -> Done | None:
     """The picture of an answer whose status says that the server failed and whose body is a success; None without one.
 
     A gateway may fail after the provider behind it has answered, and some numbers are no status of HTTP at all.

@@ -17,6 +17,21 @@ _DATA_HEAD = re.compile(rb"data:image\\?/[\w.+-]{1,40}" + PARAMETERS.encode() + 
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/=_%\\-]*")
 
 
+def search_in_steps(
+    pattern: re.Pattern[bytes], data: bytes, at: int, *, step: int, overlap: int
+) -> re.Match[bytes] | None:
+    """The first match from `at` on. `step` bytes at a time, because a search holds the interpreter.
+
+    `overlap`: more bytes than a match takes; so many are searched again with the next ones.
+    """
+    while at < len(data):
+        match = pattern.search(data, at, min(at + step, len(data)))
+        if match is not None:
+            return match
+        at += step - overlap
+    return None
+
+
 def data_uris(span: Span) -> Iterator[tuple[int, int]]:
     """Where what looks like the data URI of an image begins and ends."""
     body, at, found = span.body, span.start, 0

@@ -18,7 +18,7 @@ from ...http.long_text import LongText, Span
 from ...images.header import ends_whole
 from ...images.picture import sniff
 from ..base.step import ImageRef
-from .data_uris import end_of_run
+from .data_uris import end_of_run, search_in_steps
 from .image_names import has_other_role
 from .text_images import Text, image_of, images_of, split_text
 
@@ -80,11 +80,10 @@ def images_in_bytes(body: bytes) -> list[LongText]:
         return [LongText(Span(coded, 0, len(coded), escaped=False))]
     found: list[LongText] = []
     at = 0
-    while at < len(body) and len(found) < _MOST_IMAGES:
-        match = _CODED_START.search(body, at, min(at + _SEARCHED, len(body)))
+    while len(found) < _MOST_IMAGES:
+        match = search_in_steps(_CODED_START, body, at, step=_SEARCHED, overlap=_LONGEST_START)
         if match is None:
-            at += _SEARCHED - _LONGEST_START
-            continue
+            break
         span = Span(body, match.start(), len(body), escaped=True)
         at = max(end_of_run(span, match.end()), match.end())
         text = LongText(replace(span, end=at))
@@ -137,11 +136,10 @@ def _between_words(text: Text) -> list[ImageRef]:
         return []
     found: list[ImageRef] = []
     at = 0
-    while at < len(data) and len(found) < _MOST_IMAGES:
-        match = _WORD_START.search(data, at, min(at + _STEP, len(data)))
+    while len(found) < _MOST_IMAGES:
+        match = search_in_steps(_WORD_START, data, at, step=_STEP, overlap=_SHORTEST)
         if match is None:
-            at += _STEP - _SHORTEST
-            continue
+            break
         run = _LINES.match(data, match.start())
         at = run.end() if run else match.end()
         if at - match.start() >= _SHORTEST and (image := _of_run(data, match.start(), at)):

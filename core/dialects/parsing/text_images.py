@@ -18,7 +18,7 @@ from ...images.header import ends_whole, sniff
 from ..base.step import ImageRef
 from .base64_text import decode_base64
 from .coded_image import CodedImage
-from .data_uris import MOST_IMAGES, PARAMETERS, data_uris
+from .data_uris import MOST_IMAGES, PARAMETERS, data_uris, search_in_steps
 
 Text = str | LongText
 
@@ -96,11 +96,10 @@ def _parts(text: Text) -> list[Text]:
         return []
     found: list[Text] = []
     begin = at = 0
-    while at < len(data) and len(found) < MOST_IMAGES:
-        match = _NEXT_IN_BYTES.search(data, at, min(at + _STEP, len(data)))
+    while len(found) < MOST_IMAGES:
+        match = search_in_steps(_NEXT_IN_BYTES, data, at, step=_STEP, overlap=64)
         if match is None:
-            at += _STEP - 64
-            continue
+            break
         found.append(_part(data, begin, match.start()))
         begin = at = match.end()
     return [*found, _part(data, begin, len(data))]
