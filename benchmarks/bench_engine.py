@@ -5,6 +5,7 @@ Run by `python3 dev.py bench engine`.
 
 from __future__ import annotations
 
+import base64
 import io
 import resource
 import subprocess
@@ -12,13 +13,13 @@ import sys
 import tempfile
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 import requests
 import torch
+from answering_server import serve
 from measuring import ROOT, Table, paired_cpu, photo
 from pack.core.engine import Engine
 from pack.core.planning.choice import ProviderChoice
@@ -30,41 +31,16 @@ from PIL import Image
 ROUNDS = 40
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Answers every POST with one ready picture, as base64, and reads bodies of any size."""
-
-    protocol_version = "HTTP/1.1"
-    answer = b""
-
-    def do_POST(self) -> None:
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(self.answer)))
-        self.end_headers()
-        self.wfile.write(self.answer)
-
-    def log_message(self, *args: object) -> None:
-        """Silence."""
-
-
-def serve() -> None:
-    """The server as a process of its own: it must not share our interpreter."""
+def ready_answer() -> bytes:
+    """One picture, as base64."""
     out = io.BytesIO()
     Image.fromarray(photo(1024)).save(out, "PNG")
-    import base64
-
-    Answering.answer = b'{"created":1,"data":[{"b64_json":"' + base64.b64encode(out.getvalue()) + b'"}]}'
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    print(server.server_port, flush=True)
-    server.serve_forever()
+    return b'{"created":1,"data":[{"b64_json":"' + base64.b64encode(out.getvalue()) + b'"}]}'
 
 
 def main() -> int:
     if sys.argv[1:] == ["serve"]:
-        serve()
+        serve(ready_answer())
     home = tempfile.TemporaryDirectory()
     process = subprocess.Popen([sys.executable, str(Path(__file__)), "serve"], stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
@@ -100,8 +76,6 @@ def through_the_pack(engine: Engine, seed: int) -> torch.Tensor:
 
 
 def by_hand(url: str) -> torch.Tensor:
-    import base64
-
     answer = requests.post(url + "/v1/images/generations", json={"model": "m", "prompt": "a boat"}, timeout=30)
     data = base64.b64decode(answer.json()["data"][0]["b64_json"])
     return torch.from_numpy(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(np.float32) / 255.0)

@@ -15,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from answering_server import serve
 from measuring import ROOT, Table, is_quiet, photo
 
 SIDE, AT_ONCE = 1024, 8
@@ -27,39 +27,14 @@ MOST_GROWTH = 4.0
 """MB that a run may take for a frame more, beside the frames and the results: the pixels of a reference are 3 MB."""
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Answers like Google, after as many seconds as the first part of the path says."""
-
-    protocol_version = "HTTP/1.1"
-    answer = b""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(float(self.path.split("/")[1]))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(self.answer)))
-        self.end_headers()
-        self.wfile.write(self.answer)
-
-    def log_message(self, *args: object) -> None:
-        """Silence."""
-
-
-class Server(ThreadingHTTPServer):
-    request_queue_size = 64
-
-
-def serve() -> None:
+def ready_answer() -> bytes:
+    """Google's, with one photograph."""
     from PIL import Image
 
     out = io.BytesIO()
     Image.fromarray(photo(SIDE)).save(out, "JPEG", quality=90)
     part = {"inlineData": {"mimeType": "image/jpeg", "data": base64.b64encode(out.getvalue()).decode()}}
-    Answering.answer = json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
-    server = Server(("127.0.0.1", 0), Answering)
-    print(server.server_port, flush=True)
-    server.serve_forever()
+    return json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
 
 
 def peak() -> float:
@@ -113,7 +88,7 @@ def measured(kind: str, count: int, latency: float, url: str) -> dict[str, float
 
 def main() -> int:
     if sys.argv[1:] == ["serve"]:
-        serve()
+        serve(ready_answer())
     if sys.argv[1:2] == ["play"]:
         play(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])
         return 0
