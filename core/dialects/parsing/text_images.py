@@ -42,6 +42,7 @@ _SHORT_SENTENCE = 300
 """Characters beside an address in a text that is about nothing else."""
 _NEXT = re.compile(r"[\s,;|]+(?=https?://|data:image/|iVBORw0KGgo|/9j/|UklGR)")
 """What is between images in a text that is nothing else."""
+_SEPARATORS = ",;| \t\n\r\v\f\x1c\x1d\x1e\x1f"
 _NEXT_IN_BYTES = re.compile(_NEXT.pattern.encode())
 _LATER = (b"data:image", b"iVBORw0KGgo", b"/9j", b"UklGR")
 _BEHIND = re.compile(rb"[\s,;|]\\?|\\[nrt]\\?")
@@ -72,7 +73,8 @@ def image_of(text: Text) -> ImageRef | None:
 def images_of(text: Text) -> list[ImageRef]:
     """Every image of a text that is nothing else: an address, a data URI or base64, or several with a comma, semicolon, bar or
     white space between them."""
-    several = [image_of(part) for part in _parts(text)]
+    parts = _parts(text)
+    several = [image_of(part) for part in parts] if len(parts) > 1 else []
     found = [image for image in several if image is not None]
     # All but the last have to be whole: base64 in lines may have the signature of an image by chance.
     if (
@@ -87,7 +89,8 @@ def images_of(text: Text) -> list[ImageRef]:
 
 def _parts(text: Text) -> list[Text]:
     if isinstance(text, str):
-        return list(_NEXT.split(text.strip())) if len(text) <= _MOST_JOINED else []
+        is_searched = len(text) <= _MOST_JOINED and _has_separator(text)
+        return list(_NEXT.split(text.strip())) if is_searched else []
     if len(text.spans) != 1 or len(text) > _MOST_JOINED or not _has_later_image(text.spans[0]):
         return []
     try:
@@ -103,6 +106,11 @@ def _parts(text: Text) -> list[Text]:
         found.append(_part(data, begin, match.start()))
         begin = at = match.end()
     return [*found, _part(data, begin, len(data))]
+
+
+def _has_separator(text: str) -> bool:
+    """Whether anything is in a text that may be between images: a search for one character is quicker than `_NEXT`."""
+    return not text.isascii() or any(letter in text for letter in _SEPARATORS)
 
 
 def _part(data: bytes, start: int, end: int) -> Text:
