@@ -7,13 +7,12 @@ large references can wait in line without their pixels in memory.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from weakref import WeakSet
 
 import numpy as np
@@ -26,6 +25,7 @@ from .decoding import UnreadablePicture as UnreadablePicture
 from .decoding import decode as decode
 from .decoding import measure as measure
 from .header import sniff as sniff
+from .heap import note_freed, trim_heap
 from .parallel import PixelLimit
 from .webp import WebpFrame, webp_frame
 
@@ -137,7 +137,7 @@ class Picture:
                     data = save(self._source(*key), format_name)
                 self._encoded = {key: Encoded(data, format_name, self.width, self.height)}
                 if self.width * self.height * self.channels > _KEEP_PIXELS:
-                    _trim_heap()
+                    trim_heap()
             return self._encoded[key]
 
     def _source(self, format_name: Format, flatten: bool) -> Source:
@@ -155,6 +155,7 @@ class Picture:
         with self._lock:
             self._encoded, self._pixels = {}, None
         _kept.drop(self)
+        note_freed(self.width * self.height * self.channels)
 
     def _read(self) -> Pixels:
         if self._pixels is not None:
@@ -192,21 +193,6 @@ class _KeptPixels:
 
 
 _kept = _KeptPixels()
-
-
-def _trimmer() -> Any:
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return lambda keep: None
-
-
-_trim = _trimmer()
-
-
-def _trim_heap() -> None:
-    """Returns freed memory to the system where glibc would keep it: an encode of one 4K picture leaves 200 MB behind."""
-    _trim(0)
 
 
 def pixel_digest(pixels: Pixels) -> str:
