@@ -51,7 +51,7 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
         report.add_notices(each.notices)
     report.add_notices(alignment_notices([each.alignment for each in images if each.alignment]))
     device, dtype = comfyui.tensor_placement()
-    batches = tensors.batches([each.image for each in images], device, dtype)
+    batches = _batches(images, device, dtype)
     is_one_batch = len(batches) == 1
     if not is_one_batch:
         report.add_notices([_single_pictures(len(batches), place.operation)])
@@ -68,6 +68,17 @@ def node_output(report: Report, place: Place, images: list[OutputImage]) -> io.N
     values.append(tensors.batches(drafts, device, dtype) if drafts else _no_drafts(place))
     values.append(continued([each.task for each in images], is_one_batch=is_one_batch))
     return io.NodeOutput(*values, ui=_ui(report, info, images))
+
+
+def _batches(images: Sequence[OutputImage], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
+    """The pictures as they leave the node; each of `images` has its part of them from here on."""
+    frames = [each.image for each in images]
+    for each in images:
+        each.image = torch.empty(0)
+    found = tensors.batches(frames, device, dtype)
+    for each, frame in zip(images, (frame for batch in found for frame in batch), strict=True):
+        each.image = frame
+    return found
 
 
 def empty_output(report: Report, place: Place) -> io.NodeOutput:

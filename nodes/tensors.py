@@ -7,7 +7,7 @@ are out of place: the host runs nodes in inference mode, and these functions run
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -139,14 +139,20 @@ def _rows(values: int) -> int:
     return max(1, _STRIP // values)
 
 
-def batches(items: Sequence[torch.Tensor], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
-    """One batch when all items share a size, else a batch of one for each. A single item isn't copied."""
-    placed = [item.to(device=device, dtype=dtype) for item in items]
-    if len(placed) == 1:
-        return [placed[0].unsqueeze(0)]
-    if len({tuple(item.shape) for item in placed}) == 1:
-        return [torch.stack(placed)]
-    return [item.unsqueeze(0) for item in placed]
+def batches(items: list[torch.Tensor], device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
+    """One batch when all items share a size, else a batch of one for each. A single item isn't copied.
+
+    Empties `items`: an item is let go as soon as it is in the batch, so that a long batch is not in memory twice.
+    """
+    if len(items) < 2 or len({tuple(item.shape) for item in items}) > 1:
+        alone = [item.to(device=device, dtype=dtype).unsqueeze(0) for item in items]
+        items.clear()
+        return alone
+    batch = torch.empty((len(items), *items[0].shape), device=device, dtype=dtype)
+    items.reverse()
+    for number in range(len(items)):
+        batch[number] = items.pop()
+    return [batch]
 
 
 def masks(mask: torch.Tensor) -> list[torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -253,13 +254,22 @@ def test_read_only_pixels_become_writable_tensors() -> None:
 def test_results_of_one_size_are_one_batch() -> None:
     """And of several sizes one batch each; order, dtype and place are kept."""
     same = [noise(4, 5, 3, seed=n) for n in range(3)]
-    (batch,) = tensors.batches(same, CPU, torch.float32)
+    (batch,) = tensors.batches(list(same), CPU, torch.float32)
     assert torch.equal(batch, torch.stack(same))
     mixed = [noise(4, 5, 3), noise(5, 4, 3), noise(4, 5, 3, seed=2)]
     apart = tensors.batches(mixed, CPU, torch.float16)
     assert [tuple(item.shape) for item in apart] == [(1, 4, 5, 3), (1, 5, 4, 3), (1, 4, 5, 3)]
     assert all(item.dtype == torch.float16 for item in apart)
     assert tensors.batches([noise(4, 5)], CPU, torch.float32)[0].shape == (1, 4, 5)
+
+
+def test_a_batch_lets_its_items_go() -> None:
+    """A hundred pictures are not in memory twice; whoever looks at one later looks into the batch."""
+    items = [noise(4, 5, 3, seed=n) for n in range(3)]
+    wanted, gone = torch.stack(items), [weakref.ref(item) for item in items]
+    (batch,) = tensors.batches(items, CPU, torch.float32)
+    assert torch.equal(batch, wanted) and not items
+    assert [each() for each in gone] == [None] * 3
 
 
 # ------------------------------------------------------------------------------------------------------------ fitting
