@@ -66,6 +66,8 @@ class Call(JournaledCall):
         self.slots, self.claim = list(slots), claim
         self.detached = False
         """Whether no run waits for it any more."""
+        self.when_answered: Callable[[], None] = lambda: None
+        """Called once, on the call's own thread: the provider has nothing more to do for it, its pictures are here."""
         self.done = threading.Event()
         self._make_job, self._cache, self._stopped, self._ended = make_job, cache, stopped, ended
         self.throttle = CallThrottle(
@@ -156,7 +158,14 @@ class Call(JournaledCall):
         uploads = target.spec.upload_base_url(target.base_url)
         transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
         self._sender = StepSender(
-            self._dialect, status, self._key, self._journal, self.throttle, self._stopped, self._is_cancel_due
+            self._dialect,
+            status,
+            self._key,
+            self._journal,
+            self.throttle,
+            self._stopped,
+            self._is_cancel_due,
+            lambda: self.when_answered(),
         )
         self._runner = StepRunner(self._dialect, status, self._key, self._journal, self._cache, self._sender, transport)
         self._collector = ImageCollector(

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import NanoBananaError, ProviderFailure, Stopped, provider_error
 from ..errors.messages import msg
@@ -65,6 +66,7 @@ class CallMonitor:
         """Puts a call in line for its provider."""
         queued = QueuedCall(call.run, call.target.parallel)
         running = RunningCall(call, tasks, queued, references, price)
+        call.when_answered = partial(self._limiter.finish, call.target.account, queued)
         self.calls.append(running)  # before it can be sent: a run that is stopped at that moment counts it
         self._limiter.submit(call.target.account, queued)
         return running

@@ -30,6 +30,8 @@ class QueuedCall:
     started: bool = False
     released: bool = False
     """Whether it no longer counts as running, although its thread may run on."""
+    finishing: bool = False
+    """Whether it was released because its provider has nothing more to do for it."""
     permit: Permit | None = None
     """What it holds among all machines of a farm."""
 
@@ -46,6 +48,7 @@ class ConcurrencyLimiter:
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[QueuedCall]] = {}
         self._running: dict[str, int] = {}
+        self._finishing: dict[str, int] = {}
         self._threads: set[threading.Thread] = set()
         self._ending = False
         """Whether the process ends: no queued call starts any more."""
@@ -80,6 +83,18 @@ class ConcurrencyLimiter:
         self._release_permit(queued)
         self._start_next(account)
 
+    def finish(self, account: str, queued: QueuedCall) -> None:
+        """Lets the next call begin while this one, answered, is busy with its pictures.
+
+        It keeps its place where as many calls as may run are busy so already: their answers are in memory.
+        """
+        with self._lock:
+            if queued.released or self._finishing.get(account, 0) >= queued.limit:
+                return
+            queued.finishing = True
+            self._finishing[account] = self._finishing.get(account, 0) + 1
+        self.release(account, queued)
+
     def running_count(self) -> int:
         """How many calls are running now."""
         with self._lock:
@@ -107,6 +122,9 @@ class ConcurrencyLimiter:
                 if not queued.released:
                     queued.released = True
                     self._running[account] -= 1
+                if queued.finishing:
+                    queued.finishing = False
+                    self._finishing[account] -= 1
                 self._threads.discard(threading.current_thread())
             self._release_permit(queued)
             self._start_next(account)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from . import retry_policy
 from .call import Call
 from .call_monitor import TICK, CallMonitor, RunningCall
 from .charge import STILL_RUNNING, decide_unstarted_row
+from .encode_ahead import EncodeAhead
 from .failure_limit import FailureLimit
 from .image_task import ImageTask
 from .orders.order_placing import OrderPlacing, is_ordered_error
@@ -155,7 +156,9 @@ class ProviderAttempt:
             orders.place(mine, self._job)
             mine = ()
         resumed = [self._resumed(claim) for claim in claims]
-        new = [self._new_call(batch) for batch in self._batches(mine)]
+        new_batches = self._batches(mine)
+        ahead = self._encode_ahead([batch[0].request for batch in new_batches])
+        new = [self._new_call(batch, partial(ahead.begin, number)) for number, batch in enumerate(new_batches)]
         for call, claim in zip(resumed, claims, strict=True):
             tasks = [_task_for(image.fingerprint, pending) for image in claim.images]
             calls.append(self._monitor.start(call, tasks))
@@ -173,16 +176,35 @@ class ProviderAttempt:
         target = self._state.services.resume(claim.provider, claim.profile, claim.address, claim.model)
         return Call.resumed(claim, target or self._target, self._ledger, self._cache)
 
-    def _new_call(self, batch: list[ImageTask]) -> tuple[Call, list[ImageTask]]:
+    def _encode_ahead(self, requests: Sequence[Request]) -> EncodeAhead:
+        """For calls with these requests, in their order."""
+        references = [() if each.branch else self._resolved[each.frame].references for each in requests]
+        reference_format, spec = self._state.reference_format, self._target.spec
+
+        def encode(number: int) -> None:
+            encode_references(references[number], spec, reference_format)
+
+        return EncodeAhead(references, encode, self._target.parallel, self._is_over)
+
+    def _is_over(self) -> bool:
+        return self._state.stopped.is_set() or self._limit.reached
+
+    def _new_call(self, batch: list[ImageTask], begin: Callable[[], None]) -> tuple[Call, list[ImageTask]]:
+        """`begin` is told that its turn has come."""
         request = batch[0].request
+
+        def make_job() -> Job:
+            begin()
+            return self._job(request, batch[0].slot.seed, len(batch), lazily=True)
+
         call = Call(
             self._target,
-            partial(self._job, request, batch[0].slot.seed, len(batch), lazily=True),
+            make_job,
             [task.fingerprint for task in batch],
             [picture.digest for picture in self._resolved[request.frame].all_references],
             self._ledger,
             self._cache,
-            lambda: self._state.stopped.is_set() or self._limit.reached,
+            self._is_over,
             self._limit.observe,
             slots=[task.slot for task in batch],
             patience=retry_policy.patience(self._target.timeout, self._has_alternative, self._cache.rate_limits.policy),

@@ -159,6 +159,11 @@ class ImageRef:
     is_guess: bool = field(default=False, compare=False)
     """Whether it was found by its bytes alone, where no API is known to put a result."""
 
+    @property
+    def is_here(self) -> bool:
+        """Whether its bytes have come with the answer."""
+        return self.coded is not None or bool(self.data)
+
     def read(self) -> bytes:
         """Its bytes, b"" where there is an address only."""
         return self.coded.read() if self.coded is not None else self.data

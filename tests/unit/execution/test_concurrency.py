@@ -110,6 +110,27 @@ def test_a_call_that_is_only_collected_gives_its_place_back_once() -> None:
     assert third.ended.wait(30) and settled(limiter)
 
 
+def test_an_answered_call_makes_room_unless_as_many_are_busy_with_theirs() -> None:
+    """One at a time: the second begins, the third only when the first has done all; a place is given back once."""
+    limiter, works = ConcurrencyLimiter(), [Work() for _ in range(4)]
+    queued = [limiter.submit("p", QueuedCall(work, 1)) for work in works]
+    assert works[0].begun.wait(30)
+    limiter.finish("p", queued[0])
+    limiter.finish("p", queued[0])
+    assert works[1].begun.wait(30) and limiter.running_count() == 1
+    limiter.finish("p", queued[1])
+    assert limiter.running_count() == 1 and not works[2].begun.is_set()
+    works[0].may_end.set()
+    assert works[0].ended.wait(30) and not works[2].begun.is_set()
+    works[1].may_end.set()
+    assert works[2].begun.wait(30) and not works[3].begun.is_set()
+    limiter.finish("p", queued[2])
+    assert works[3].begun.wait(30)
+    for work in works:
+        work.may_end.set()
+    assert settled(limiter)
+
+
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
     """It still gets its turn."""
     limiter, running, waiting = ConcurrencyLimiter(), Work(), Work(free=True)
