@@ -47,6 +47,8 @@ _NEXT_IN_BYTES = re.compile(_NEXT.pattern.encode())
 _LATER = (b"data:image", b"iVBORw0KGgo", b"/9j", b"UklGR")
 _BEHIND = re.compile(rb"[\s,;|]\\?|\\[nrt]\\?")
 """What is before an image that follows another one; in a JSON string a line end and a slash may be escaped."""
+_BEFORE = [bytes([sign]) for sign in b" \t\n\r\v\f,;|\\"]
+"""What such a text has at least one of."""
 _STEP = 1 << 20
 _BINARY = (b"\xc2\x89PNG", b"\xc3\xbf\xc3\x98\xc3\xbf", b"RIFF")
 """How the bytes of PNG, JPEG and WebP begin where each is written as the character of its number, in UTF-8."""
@@ -122,9 +124,13 @@ def _part(data: bytes, start: int, end: int) -> Text:
 def _has_later_image(span: Span) -> bool:
     """Whether what begins like an image is in a text behind its beginning and a separator. In steps: a search holds the
     interpreter."""
-    body = span.body
+    body, first = span.body, span.start + 64
+    if not any(
+        body.find(sign, at, min(at + _STEP, span.end)) >= 0 for sign in _BEFORE for at in range(first, span.end, _STEP)
+    ):
+        return False  # to search for one sign is quicker than for a word
     for mark in _LATER:
-        at = span.start + 64
+        at = first
         while at < span.end:
             stop = min(at + _STEP, span.end)
             found = body.find(mark, at, stop)
