@@ -28,6 +28,7 @@ import { askBeforeRuns } from "./run_check.mjs";
 import { keepOutcomes } from "./run_outcomes.mjs";
 import { refusalHandlers } from "./server.mjs";
 import { showIdConflicts } from "./id_conflicts.mjs";
+import { translateReferences } from "./reference_labels.mjs";
 import { openSettings, settingsPanel } from "./settings/panel.mjs";
 import { keepSockets } from "./sockets.mjs";
 import { queueNewVariation } from "./variation.mjs";
@@ -137,6 +138,7 @@ app.registerExtension({
     if (!isOurs(node)) return;
     findNewerInputs(node);
     keepSockets(node);
+    translateReferences(node);
     translatePlaceholders(node);
     addFooter(node);
     followPaintedMasks(node);

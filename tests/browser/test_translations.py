@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHINESE = json.loads((ROOT / "locales" / "zh" / "nodeDefs.json").read_text("utf-8"))
 TEXTS = json.loads((ROOT / "web" / "i18n" / "zh.json").read_text("utf-8"))
 COMMANDS = json.loads((ROOT / "locales" / "zh" / "commands.json").read_text("utf-8"))
-NODES = ("ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit")
+NODES = ("ProviderConfig", "NanoBananaGenerate", "NanoBananaEdit", "NanoBananaConversation")
 
 NEW_NODES = """(types) => {
     window.app.graph.clear();
@@ -36,6 +36,17 @@ SHOWN = """() => window.app.graph.nodes.map((node) => ({
         slot.name, node.widgets.find((w) => w.name === slot.name)?.label || slot.label || slot.localized_name])),
     outputs: node.outputs.map((slot) => slot.label || slot.localized_name),
 }))"""
+REFERENCE_LABELS = """() => window.app.graph.nodes.filter((node) => node.type === 'NanoBananaEdit').map(
+    (node) => node.inputs.filter((slot) => slot.name.startsWith('images.')).map((slot) => slot.label))"""
+LINK_AND_COPY = """() => {
+    const { graph } = window.app;
+    const edit = graph.nodes.find((node) => node.type === 'NanoBananaEdit');
+    const copy = edit.clone();
+    graph.add(copy);
+    const last = edit.inputs.findIndex((slot) => slot.name === 'images.image_4');
+    graph.nodes.find((node) => node.type === 'LoadImage').connect(0, edit, last);
+    edit.inputs[last].label = '参考';
+}"""
 SELECT = """(type) => {
     const canvas = window.app.canvas;
     canvas.deselectAll();
@@ -74,9 +85,13 @@ def sent(page: Any) -> dict[str, Any]:
 
 
 def meant(name: str) -> dict[str, str]:
-    """Input id -> Chinese name; the sockets of a growing input keep the names that prompts and messages use."""
+    """Input id -> Chinese name; the sockets of a growing input add the names that prompts and messages use."""
     found = {key: entry["name"] for key, entry in CHINESE[name]["inputs"].items() if "name" in entry}
-    return found | ({f"images.image_{n}": f"image_{n}" for n in (1, 2)} if name == "NanoBananaEdit" else {})
+    return found | (references(2) if name == "NanoBananaEdit" else {})
+
+
+def references(count: int) -> dict[str, str]:
+    return {f"images.image_{n}": f"图像 {n}（image_{n}）" for n in range(1, count + 1)}
 
 
 @BOTH_RENDERERS
@@ -113,7 +128,8 @@ def _drawn_in_chinese(page: Any) -> None:
         for text in meant(name).values():
             # A text field shows its name as the field's label, everything else as text.
             node.get_by_text(text, exact=True).first.wait_for()
-    page.page.locator(".lg-node").last.get_by_text(meant("NanoBananaEdit")["mask"], exact=True).first.hover()
+    edit = page.page.locator(".lg-node").filter(has_text=CHINESE["NanoBananaEdit"]["display_name"])
+    edit.get_by_text(meant("NanoBananaEdit")["mask"], exact=True).first.hover()
     page.page.get_by_text(CHINESE["NanoBananaEdit"]["inputs"]["mask"]["tooltip"]).wait_for()
 
 
@@ -137,6 +153,25 @@ def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: 
     for command in (entry for name, entry in COMMANDS.items() if name.startswith("NanoBanana_")):
         page.page.get_by_role("menuitem", name=command["label"], exact=True).wait_for()
     page.shoot("menu")
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+def test_every_reference_socket_is_chinese_and_saved_as_in_english(canvas: Callable[..., Any], vue: bool) -> None:
+    """Those of a saved graph, of a copy, and the one that comes with a link; a name that the user gave stays."""
+    kept = {}
+    for locale in ("en", "zh"):
+        page = canvas(vue=vue, locale=locale)
+        page.load(example("several_references"))
+        shown = [page.page.evaluate(REFERENCE_LABELS)]
+        page.page.evaluate(LINK_AND_COPY)
+        page.settle()
+        shown.append(page.page.evaluate(REFERENCE_LABELS))
+        kept[locale] = saved(page)
+    assert kept["zh"] == kept["en"]
+    (loaded,), (original, copy) = shown
+    assert loaded == copy == list(references(4).values())
+    assert original == [*list(references(4).values())[:-1], "参考", "图像 5（image_5）"]
     assert page.complaints == []
 
 
