@@ -67,6 +67,7 @@ class EditBatch:
         frames = {name: tensors.frames(images[name], name) for name in sockets}
         self._originals = frames["image_1"]
         groups, self.notices = reference_groups(options.batch_mode, sockets, _pictures(frames))
+        self.notices += [notice for name in sockets for notice in tensors.value_notices(frames[name], name)]
         counts = {name: len(batch) for name, batch in frames.items()}
         sources = reference_sources(options.batch_mode, sockets, counts)
         self._masks = validated_masks(mask, self._originals, options.batch_mode, self.notices)

@@ -22,6 +22,10 @@ _STRIP = 1 << 17
 """Values converted at a time: 512 KB of floats, which stay in a core's cache."""
 _TRANSFER = 3 << 20
 """Values fetched from another device at a time."""
+_OVERSHOOT = 1.5
+"""Values up to here are taken for those of a picture in 0..1."""
+_SAMPLED = 64
+"""Rows and columns of a frame in which its values are looked at, at least."""
 _MUCH_MORE = 4
 """A result that would be this many times the wanted area before it is cut is enlarged only where it is seen."""
 
@@ -62,6 +66,26 @@ def check_finite(frame: torch.Tensor, name: str) -> None:
     """Raises InvalidInput when a frame [H, W, C] holds NaN or infinity."""
     for _, values in _float_strips(frame):
         _check_strip(values, name)
+
+
+def value_notices(frames: Sequence[torch.Tensor], name: str) -> list[str]:
+    """A notice where frames [H, W, C] of an input hold values far above 1, which `pixels` makes 1: most likely 0 to 255.
+
+    A grid of values of each frame is looked at, so a batch of 4K pictures takes no time; a little more than 1, as sharpening
+    and upscaling give, is usual.
+    """
+    most = max(map(_sampled_maximum, frames), default=0.0)
+    if not (_OVERSHOOT < most < math.inf):
+        return []
+    most = max(float(values.max()) for frame in frames for _, values in _float_strips(frame))
+    return [msg("tensors.values_above_one", name=name, most=f"{most:.6g}")] if math.isfinite(most) else []
+
+
+def _sampled_maximum(frame: torch.Tensor) -> float:
+    """The largest value of a grid in a frame [H, W, C]; NaN where one of them is."""
+    height, width = frame.shape[:2]
+    grid = frame.detach()[:: max(1, height // _SAMPLED), :: max(1, width // _SAMPLED)]
+    return float(grid.to(torch.float32).max())
 
 
 def _check_strip(values: np.ndarray, name: str) -> None:

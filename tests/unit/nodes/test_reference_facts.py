@@ -62,3 +62,16 @@ def test_a_gap_and_a_batch_are_named() -> None:
 
 def test_without_references_there_is_nothing_to_number() -> None:
     assert reference_facts([]) == []
+
+
+def test_an_input_with_values_of_0_to_255_is_named_in_the_notices() -> None:
+    """Each such input once, in the order of the sockets; it is sent all the same."""
+    bright = torch.full((2, 4, 4, 3), 200.0)
+    images = {"image_3": bright, "image_1": torch.rand(1, 4, 4, 3), "image_2": bright}
+    options = EditOptions(
+        "a hat", Options(), 0, 1, "together", mask_as_reference=False, match_first=False, mask_feather=0
+    )
+    batch = EditBatch(options, images, None)
+    told = [notice for notice in batch.notices if "divide it by 255" in notice]
+    assert [notice.split()[0] for notice in told] == ["image_2", "image_3"]
+    assert len(batch.requests[0].references) == 5

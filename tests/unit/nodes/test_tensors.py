@@ -88,6 +88,30 @@ def test_pixels_and_so_fingerprints_are_those_of_earlier_versions(
     assert torch.equal(torch.from_numpy(tensors.pixels(frame)), earlier)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("side", [1, 40, 700])
+def test_values_of_0_to_255_are_told_once_for_an_input(side: int, dtype: Any) -> None:
+    """With what was seen in all of its frames, and what to do."""
+    frames = list((noise(2, side, side + 3, 3) * 250).to(dtype))
+    frames[1][0, 0, 1] = 255
+    (notice,) = tensors.value_notices(frames, "image_2")
+    assert "image_2 has values up to 255," in notice and "divide it by 255" in notice
+
+
+@pytest.mark.parametrize("least", [0.0, -0.8])
+@pytest.mark.parametrize("most", [0.2, 1.0, 1.5])
+def test_values_about_0_to_1_are_not_worth_a_word(least: float, most: float) -> None:
+    """Sharpening and upscaling go a little beyond both ends."""
+    frame = noise(300, 200, 4) * (most - least) + least
+    frame[100, 100], frame[7, 3] = most, least
+    assert tensors.value_notices([frame], "image_1") == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_left_to_its_own_refusal(value: float) -> None:
+    assert tensors.value_notices([torch.full((5, 5, 3), value)], "image_1") == []
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("where", [(0, 0, 0), (511, 700, 2), (1999, 799, 1)])
 def test_what_is_no_number_is_refused_wherever_it_stands(value: float, where: tuple[int, int, int]) -> None:
