@@ -45,6 +45,9 @@ COMMANDS = (
     Command(
         "words", "write the nodes' English words again, for translators", _writing("--host", "-k", "words_are_fresh")
     ),
+    Command(
+        "pictures", "shoot the nodes on the help pages again", _writing("--browser", "--looks", "-k", "help_pictures")
+    ),
 )
 
 
