@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from comfy_api.latest import io
 
@@ -11,11 +12,14 @@ from .. import comfyui
 from ..core.errors import NanoBananaError
 from ..core.errors.amounts import usd_digits
 from ..core.errors.messages import joined, msg, spelled
+from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report, sum_usd
+from ..core.images.parallel import PixelLimit, on_all_cores
 from ..core.providers.spec import Operation
 from .inputs import BLOCK, FAIL
-from .list_element import Element
+from .list_element import Element, NodeRequests
 from .list_places import named_places
+from .output_image import OutputImage
 from .outputs import (
     Place,
     blocked_output,
@@ -32,6 +36,7 @@ log = logging.getLogger("nano_banana")
 
 MOST_NAMED = 20
 """So many failed elements are named one by one."""
+_AT_ONCE = PixelLimit()
 
 
 def error_of(elements: Sequence[Element]) -> NanoBananaError | None:
@@ -85,7 +90,14 @@ def _output(element: Element, place: Place) -> io.NodeOutput:
         return blocked_output(report, place)
     if element.asked is None or not element.output_tasks:
         return empty_output(report, place)
-    return node_output(report, place, [element.asked.output_of(task) for task in element.output_tasks])
+    return node_output(report, place, on_all_cores(partial(_output_image, element.asked), element.output_tasks))
+
+
+def _output_image(asked: NodeRequests, task: ImageTask) -> OutputImage:
+    """One output picture; of large ones fewer at a time, since each is several times in memory while it is put into line."""
+    height, width = task.result.pixels.shape[:2] if task.result else (0, 0)
+    with _AT_ONCE.reserved(width * height):
+        return asked.output_of(task)
 
 
 def _group_notices(elements: Sequence[Element]) -> list[str]:
