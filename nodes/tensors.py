@@ -7,7 +7,7 @@ are out of place: the host runs nodes in inference mode, and these functions run
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
