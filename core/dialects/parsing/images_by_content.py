@@ -18,7 +18,7 @@ from ...http.long_text import LongText, Span
 from ...images.header import ends_whole
 from ...images.picture import sniff
 from ..base.step import ImageRef
-from .data_uris import end_of_run, search_in_steps
+from .data_uris import PARAMETERS, end_of_run, search_in_steps
 from .image_names import has_other_role
 from .text_images import Text, image_of, images_of, split_text
 
@@ -33,7 +33,7 @@ _OTHER_FIELDS = re.compile(
 """Fields that hold an echo of the request, a draft, a small version, or no result at all."""
 _MARKUP = ("![", "<img", "<IMG", "data:image")
 _CODED_START = re.compile(
-    rb"(?:iVBORw0KGgo|(?:\\?/)9j(?:\\?/)|UklGR[A-P]|data:image\\?/[\w.+-]{1,40}(?:;[\w=.+-]{1,60}){0,4},)"
+    rb"(?:iVBORw0KGgo|(?:\\?/)9j(?:\\?/)|UklGR[A-P]|data:image\\?/[\w.+-]{1,40}" + PARAMETERS.encode() + rb"\s{0,2},)"
 )
 """How the base64 of PNG, JPEG and WebP begins."""
 _WORD_START = re.compile(rb"(?<![A-Za-z0-9+/=_-])(?:iVBORw0KGgo|/9j/|UklGR[A-P])")
@@ -53,7 +53,7 @@ _MOST_IMAGES = 16
 _STEP = 1 << 20
 _SEARCHED = 128 << 10
 """Bytes that are searched for the start of base64 at a time: 3 ms or more, in which nothing else runs."""
-_LONGEST_START = 512
+_LONGEST_START = 1024
 """More bytes than `_CODED_START` ever takes: so many are searched again with the next ones."""
 
 

@@ -9,26 +9,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pytest
 from engine_play import answering, engine_at, play
 from long_rows import every_value
+from noise_pictures import b64, png
 from pack.core.dialects.parsing.base64_text import decode_base64
 from pack.core.dialects.parsing.text_images import images_of
 from pack.core.http.long_text import LongText
-from pack.core.images.picture import encode
-
-
-def png(side: int) -> bytes:
-    return encode(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8), "png")
-
 
 FIRST, SMALL, LARGE = png(24), png(40), png(360)
 """A short text, and one that stays where it is in the body."""
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 SPELLINGS: dict[str, Callable[[bytes], str]] = {

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dialect_driver import QUICK_SPECS, request
+from noise_pictures import b64, png, uri
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
 from pack.core.execution.run import Run
@@ -29,22 +30,7 @@ from pack.tests.raw_server import CLOSE, JSON, Connection, after_head, answer_he
 from pack.tests.reply_server import ReplyServer, replying
 from PIL import Image
 
-
-def png(width: int, height: int = 0) -> bytes:
-    """A picture of that size, other pixels for each."""
-    shape = (height or width, width, 3)
-    return encode(np.random.default_rng(width).integers(0, 256, shape, dtype=np.uint8), "png")
-
-
 SMALL, MIDDLE, LARGE = png(32), png(64), png(96)
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def uri(data: bytes) -> str:
-    return f"data:image/png;base64,{b64(data)}"
 
 
 def gemini(*parts: Any, reason: str | None = "STOP", **more: Any) -> dict[str, Any]:

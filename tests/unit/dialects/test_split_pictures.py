@@ -8,20 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from engine_play import answering, engine_at, play
 from long_rows import every_value
+from noise_pictures import png, uri
 from pack.core.dialects.parsing.split_images import with_joined_images
-from pack.core.images.picture import encode
-
-
-def png(side: int) -> bytes:
-    return encode(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8), "png")
-
-
-def uri(data: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def plain(data: bytes) -> str:
