@@ -125,9 +125,8 @@ def _has_later_image(span: Span) -> bool:
     """Whether what begins like an image is in a text behind its beginning and a separator. In steps: a search holds the
     interpreter."""
     body, first = span.body, span.start + 64
-    if not any(
-        body.find(sign, at, min(at + _STEP, span.end)) >= 0 for sign in _BEFORE for at in range(first, span.end, _STEP)
-    ):
+    steps = range(first - 3, span.end, _STEP)  # `_BEHIND` is up to 3 bytes, and they are before the image
+    if not any(body.find(sign, at, min(at + _STEP, span.end)) >= 0 for sign in _BEFORE for at in steps):
         return False  # to search for one sign is quicker than for a word
     for mark in _LATER:
         at = first

@@ -75,6 +75,14 @@ def test_several_addresses_in_one_text_are_several_pictures(between: str) -> Non
     assert [each.url for each in images_of(first + between + second)] == [first, second]
 
 
+def test_a_picture_behind_a_short_address_is_found() -> None:
+    """The only separator is in the first 64 bytes of the text."""
+    first = f"https://a.example/{'a' * 41}.png"
+    for between in (",", "\n"):
+        address, coded = images_of(LongText.of(f"{first}{between}{b64(LARGE)}"))
+        assert address.url == first and coded.read() == LARGE
+
+
 def test_a_line_of_base64_that_looks_like_a_beginning_stays_a_part() -> None:
     """What is before it has no end."""
     coded = b64(LARGE)
