@@ -7,6 +7,7 @@ ends and takes no work at shutdown. Calls that wait here have sent nothing and c
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..ledger.shared_limits import Permit, SharedLimits
+
+log = logging.getLogger("nano_banana")
 
 EXIT_SECONDS = 10.0
 """How long a normal exit waits for calls that are paid."""
@@ -93,7 +96,11 @@ class ConcurrencyLimiter:
                 return
             queued.finishing = True
             self._finishing[account] = self._finishing.get(account, 0) + 1
-        self.release(account, queued)
+        try:
+            self.release(account, queued)
+        except RuntimeError as error:
+            # What was paid goes on; the next call begins when this one or another ends.
+            log.warning("the next call can't begin yet: %s", error)
 
     def running_count(self) -> int:
         """How many calls are running now."""
@@ -104,14 +111,19 @@ class ConcurrencyLimiter:
         with self._lock:
             queue = self._waiting.get(account, deque())
             while queue and not self._ending and self._running.get(account, 0) < queue[0].limit:
-                queued = queue.popleft()
-                queued.started = self._shared is None
-                self._running[account] = self._running.get(account, 0) + 1
+                queued = queue[0]
                 thread = threading.Thread(
                     target=self._run, args=(account, queued), daemon=True, name="nano-banana-call"
                 )
+                queued.started = self._shared is None
+                try:
+                    thread.start()
+                except RuntimeError:  # the system has no thread left
+                    queued.started = False
+                    raise
+                queue.popleft()
+                self._running[account] = self._running.get(account, 0) + 1
                 self._threads.add(thread)
-                thread.start()
 
     def _run(self, account: str, queued: QueuedCall) -> None:
         try:

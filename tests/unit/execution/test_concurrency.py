@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from example_count import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,6 +130,23 @@ def test_an_answered_call_makes_room_unless_as_many_are_busy_with_theirs() -> No
     for work in works:
         work.may_end.set()
     assert settled(limiter)
+
+
+def test_an_answered_call_goes_on_where_the_system_has_no_thread_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next begins when it ends."""
+
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    limiter, first, second = ConcurrencyLimiter(), Work(), Work(free=True)
+    queued = [limiter.submit("p", QueuedCall(work, 1)) for work in (first, second)]
+    assert first.begun.wait(30)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_thread)
+        limiter.finish("p", queued[0])
+    assert limiter.running_count() == 0 and not second.begun.is_set()
+    first.may_end.set()
+    assert second.ended.wait(30) and settled(limiter)
 
 
 def test_leaving_before_the_turn_has_come_changes_nothing() -> None:
