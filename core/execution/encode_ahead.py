@@ -44,7 +44,11 @@ class EncodeAhead:
             if not self._due or self._is_at_work:
                 return
             self._is_at_work = True
-        threading.Thread(target=self._work, name="nano-banana-pictures", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="nano-banana-pictures", daemon=True).start()
+        except RuntimeError:  # the system has no thread left: the calls encode for themselves
+            with self._lock:
+                self._is_at_work = False
 
     def _is_small(self, number: int) -> bool:
         size = sum(each.width * each.height * each.channels for each in self._references[number])

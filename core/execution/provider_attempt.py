@@ -16,7 +16,7 @@ from ..ledger import Claim, Reservation, ReserveResult, micros
 from ..ledger.messages import acknowledged_notice, unresolved_error
 from ..planning.batching import batches
 from ..planning.plan import Candidate
-from ..planning.references import encode_references
+from ..planning.references import encode_references, encode_whatever_size
 from ..planning.turns import encode_turns, pictures_here
 from ..request import Request
 from . import retry_policy
@@ -182,7 +182,7 @@ class ProviderAttempt:
         reference_format, spec = self._state.reference_format, self._target.spec
 
         def encode(number: int) -> None:
-            encode_references(references[number], spec, reference_format)
+            encode_whatever_size(references[number], spec, reference_format)
 
         return EncodeAhead(references, encode, self._target.parallel, self._is_over)
 

@@ -7,6 +7,7 @@ for it, or, with a notice, when a size limit leaves no other way; then refusal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..errors import Impossible
 from ..errors.messages import msg
@@ -26,15 +27,12 @@ def encode_references(
     the others are encoded.
     """
     notices: list[str] = []
-    flatten = not spec.takes_alpha
-    if flatten and any(picture.has_alpha for picture in pictures):
+    if not spec.takes_alpha and any(picture.has_alpha for picture in pictures):
         notices.append(msg("references.provider_takes_no_transparency", provider=spec.label))
     if reference_format == "jpeg" and any(picture.has_alpha for picture in pictures):
         notices.append(msg("references.jpeg_has_no_transparency"))
 
-    def encode(picture: Picture) -> Encoded:
-        return picture.encoded("jpeg" if reference_format == "jpeg" else _lossless(picture, spec), flatten=flatten)
-
+    encode = partial(_encoded, spec=spec, reference_format=reference_format)
     if lazily and reference_format != "jpeg" and _is_uploaded_and_fits(pictures, spec):
         return encode_lazily(encode, pictures, lambda picture: _lossless(picture, spec)), notices
     files = on_all_cores(encode, pictures)
@@ -61,6 +59,17 @@ def encode_references(
     ):
         raise _too_large(msg("references.too_large_even_as_jpeg"), spec)
     return files, notices
+
+
+def encode_whatever_size(pictures: Sequence[Picture], spec: ProviderSpec, reference_format: str = "auto") -> None:
+    """Makes the files that `encode_references` makes first. A picture keeps one file: what has to shrink is not made JPEG yet,
+    since the lossless one, whose size decides that, would be made once more then."""
+    on_all_cores(partial(_encoded, spec=spec, reference_format=reference_format), pictures)
+
+
+def _encoded(picture: Picture, spec: ProviderSpec, reference_format: str) -> Encoded:
+    format_name = "jpeg" if reference_format == "jpeg" else _lossless(picture, spec)
+    return picture.encoded(format_name, flatten=not spec.takes_alpha)
 
 
 def _is_uploaded_and_fits(pictures: Sequence[Picture], spec: ProviderSpec) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from dialect_driver import QUICK_SPECS, keyed, request
 from pack.core.engine import Engine
 from pack.core.execution import image_collector
+from pack.core.execution.concurrency import QueuedCall
 from pack.core.execution.encode_ahead import MOST_PIXEL_BYTES, EncodeAhead
 from pack.core.execution.run import Run
 from pack.core.images import picture
@@ -62,6 +64,45 @@ def test_the_next_request_leaves_while_the_answer_before_it_is_decoded(
     assert waited == [True]
 
 
+def test_a_picture_is_on_disk_before_the_next_call_begins(
+    engine: Engine, doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To begin the next may take a while: a thread of the system's, a word to the server of a farm."""
+    finish, written = engine._limiter.finish, []
+
+    def finishing(account: str, queued: QueuedCall) -> None:
+        incoming = list((tmp_path / "results" / "incoming").iterdir())
+        written.append([each.stat().st_size > 0 for each in incoming])
+        finish(account, queued)
+
+    monkeypatch.setattr(engine._limiter, "finish", finishing)
+    finished(begin(engine, "google", ["disk 0"]))
+    assert written == [[True]]
+
+
+def test_a_call_that_was_answered_before_three_failed_does_not_part_them(
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its picture is still decoded when the first of them has failed: the fourth is not sent."""
+    decode = image_collector.decode
+
+    def decode_later(data: bytes) -> Any:
+        assert doubles.wait(prompt="row 2", state="received")
+        return decode(data)
+
+    monkeypatch.setattr(image_collector, "decode", decode_later)
+    for number in range(1, 5):
+        doubles.fault("status=400 hold" if number == 2 else "status=400", match=f"row {number}")
+    run = begin(engine, "google", [f"row {number}" for number in range(5)])
+    end = time.monotonic() + SECONDS
+    while run.tasks[0].result is None and time.monotonic() < end:
+        time.sleep(0.01)
+    doubles.release()
+    assert run.done.wait(SECONDS) and run.error is None
+    assert run.tasks[0].result and all(task.error for task in run.tasks[1:])
+    assert len(doubles.request_log("row")["requests"]) == 4
+
+
 def test_a_picture_that_has_to_be_downloaded_keeps_its_place(
     engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +140,31 @@ def test_references_are_encoded_while_the_answer_before_them_is_awaited(
     finished(run)
     sent = [entry["references"][0]["width"] for entry in doubles.request_log("ahead")["requests"]]
     assert sent == [44, 66]
+
+
+def test_a_reference_that_has_to_shrink_is_encoded_once_in_each_format(
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where that was begun ahead of its turn."""
+    noise = np.random.default_rng(5).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    jpeg, webp = (len(Picture.of(noise[0]).encoded(name).data) for name in ("jpeg", "webp"))
+    assert jpeg < (limit := (jpeg + webp) // 2) < webp
+    specs = {**QUICK_SPECS, "google": replace(QUICK_SPECS["google"], max_reference_bytes=limit)}
+    save, made, ahead = picture.save, [], threading.Event()
+
+    def saving(source: Any, format_name: Any) -> bytes:
+        made.append(format_name)
+        if len(made) == 3:
+            ahead.set()
+        return save(source, format_name)
+
+    monkeypatch.setattr(picture, "save", saving)
+    with_limit = Engine(engine.home, specs=specs, environ=keyed(doubles, "google"))
+    run = begin(with_limit, "google", ["shrink 0 [[sim: hold]]", "shrink 1"], [Picture.of(each) for each in noise])
+    assert doubles.wait(prompt="shrink 0", state="received") and ahead.wait(SECONDS)
+    doubles.release()
+    finished(run)
+    assert sorted(made) == ["jpeg"] * 2 + ["webp"] * 2
 
 
 class Encoder:
@@ -169,3 +235,18 @@ def test_a_stopped_run_encodes_nothing_ahead() -> None:
     ahead = EncodeAhead([of_size(8)] * 4, encoder, 3, stopped)
     ahead.begin(0)
     assert looked.wait(SECONDS) and not encoder.encoded
+
+
+def test_without_a_thread_for_it_nothing_is_encoded_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call goes on, and the next one tries again."""
+    encoder = Encoder(1)
+    ahead = EncodeAhead([of_size(8)] * 4, encoder, 1, lambda: False)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_thread)
+        ahead.begin(0)
+    ahead.begin(1)
+    assert encoder.all.wait(SECONDS) and encoder.encoded == [2]
+
+
+def no_thread(self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
