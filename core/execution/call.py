@@ -67,7 +67,9 @@ class Call(JournaledCall):
         self.detached = False
         """Whether no run waits for it any more."""
         self.when_answered: Callable[[], None] = lambda: None
-        """Called once, on the call's own thread: the provider has nothing more to do for it, its pictures are here."""
+        """Called once, on the call's own thread: the provider has nothing more to do for it, its pictures are on disk."""
+        self.answered_at: float | None = None
+        """Clock of that; None where the provider is needed to the end."""
         self.done = threading.Event()
         self._make_job, self._cache, self._stopped, self._ended = make_job, cache, stopped, ended
         self.throttle = CallThrottle(
@@ -158,20 +160,21 @@ class Call(JournaledCall):
         uploads = target.spec.upload_base_url(target.base_url)
         transport = Transport(target.base_url, target.proxy, target.ca_bundle, uploads=uploads)
         self._sender = StepSender(
-            self._dialect,
-            status,
-            self._key,
-            self._journal,
-            self.throttle,
-            self._stopped,
-            self._is_cancel_due,
-            lambda: self.when_answered(),
+            self._dialect, status, self._key, self._journal, self.throttle, self._stopped, self._is_cancel_due
         )
         self._runner = StepRunner(self._dialect, status, self._key, self._journal, self._cache, self._sender, transport)
         self._collector = ImageCollector(
-            status, self._journal, self._runner.ask_again, lambda: self.detached or self._stopped()
+            status,
+            self._journal,
+            self._runner.ask_again,
+            lambda: self.detached or self._stopped(),
+            on_disk=self._note_answered,
         )
         return transport
+
+    def _note_answered(self) -> None:
+        self.answered_at = time.monotonic()
+        self.when_answered()
 
     def _perform(self) -> None:
         status, target, cache = self._status, self.target, self._cache

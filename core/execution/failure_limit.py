@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from ..errors import NanoBananaError
 from ..planning.plan import Target
@@ -24,7 +25,8 @@ class FailureLimit:
         """`has_alternative`: another provider can do the requests if `target` refuses them."""
         self._target, self._has_alternative = target, has_alternative
         self._lock = threading.Lock()
-        self._free_failures = 0
+        self._failed_at: list[float] = []
+        """Clocks of the free failures in a row."""
         self.cause: NanoBananaError | None = None
 
     @property
@@ -32,13 +34,20 @@ class FailureLimit:
         return self.cause is not None
 
     def observe(self, call: Call) -> None:
-        """Called on the call's own thread when it has ended, before the next one in line may begin."""
+        """Called on the call's own thread when it has ended, before the next one in line may begin.
+
+        One whose answer was complete earlier counts from then on: calls that have failed since began behind it.
+        """
         error = call.outcome.first_error
         if error is not None and error.kind == "stopped":
             return
         with self._lock:
-            self._free_failures = self._free_failures + 1 if error and error.charged == "no" else 0
-            if error and (self._is_shared(error) or self._free_failures >= FAILURES_IN_A_ROW):
+            if error and error.charged == "no":
+                self._failed_at.append(time.monotonic())
+            else:
+                answered_at = call.answered_at
+                self._failed_at = [each for each in self._failed_at if answered_at is not None and each > answered_at]
+            if error and (self._is_shared(error) or len(self._failed_at) >= FAILURES_IN_A_ROW):
                 self.cause = self.cause or error
 
     def _is_shared(self, error: NanoBananaError) -> bool:

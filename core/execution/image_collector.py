@@ -47,13 +47,17 @@ class ImageCollector:
         ask_again: Callable[[], Done],
         unwatched: Callable[[], bool],
         age: Callable[[], float] | None = None,
+        on_disk: Callable[[], None] = lambda: None,
     ) -> None:
         """`ask_again` asks for the accepted task once more. `unwatched`: whether no run is there to take a picture.
 
         `age`: seconds for which the provider has kept the picture, since the paid request where it is None.
+        `on_disk` is called when all pictures have come inside the answer and are written: the provider has nothing more to do.
         """
         self._status, self._journal, self._ask_again, self._unwatched = status, journal, ask_again, unwatched
-        self._age = age or (lambda: status.age)
+        self._age, self._on_disk = age or (lambda: status.age), on_disk
+        self._last: int | None = None
+        """The number of the picture that is written last, where all have come inside the answer."""
         self._messages = FailureMessages(status.target)
         self._turn: ModelTurn | None = None
         """The answer as it goes back in a conversation."""
@@ -73,6 +77,7 @@ class ImageCollector:
         results, extras = self._chosen(done)
         share = None if done.usd is None else done.usd / max(1, len(results))
         wanted = {number: results[number] for number in status.numbers if number < len(results)}
+        self._last = max(wanted, default=None) if all(each.is_here for each in done.images) else None
         lacking = [number for number in status.numbers if number not in wanted]
         money = [status.advance_picture(number, PicturesLacking()) for number in lacking]
         urls = {status.fingerprint(number): each.url for number, each in wanted.items() if each.url}
@@ -142,6 +147,8 @@ class ImageCollector:
                 status.advance_picture(number, Misconfigured())
                 raise
         on_disk = self._journal.write_incoming(number, data)
+        if number == self._last:
+            self._on_disk()
         if self._turn is not None:
             self._turn_kept = self._journal.keep_turn(number, data, self._turn)
         try:

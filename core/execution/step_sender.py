@@ -56,12 +56,11 @@ class StepSender:
         throttle: CallThrottle,
         stopped: Callable[[], bool],
         is_cancel_due: Callable[[], bool],
-        answered: Callable[[], None] = lambda: None,
     ) -> None:
         """`stopped`: whether the run has ended. `is_cancel_due`: whether the provider is to be asked now to cancel
-        the task. `answered` is called when the pictures have come and the provider has nothing more to do."""
+        the task."""
         self._dialect, self._status, self._key, self._journal = dialect, status, key, journal
-        self._throttle, self._stopped, self.is_cancel_due, self._answered = throttle, stopped, is_cancel_due, answered
+        self._throttle, self._stopped, self.is_cancel_due = throttle, stopped, is_cancel_due
         self._messages = FailureMessages(status.target)
 
     def send(self, transport: Transport, send: Send) -> Step:
@@ -201,8 +200,6 @@ class StepSender:
         step = step_after(self._dialect, status.job, send, replace(reply, prompt=status.sent_text))
         step = self._key.scrub_step(step)
         if isinstance(step, Done):
-            if all(each.is_here for each in step.images):
-                self._answered()
             step = without_repeated_references(step, reply, status.job, status.digests, status.marks, status.task_id)
         about_result = reply.ok and (send.paid or send.accepted is not None)
         keep = about_result and isinstance(step, Failed)
