@@ -51,7 +51,9 @@ function badgeOf(node, Badge) {
   const text = changed === undefined ? "" : (texts.get(shown) ?? "");
   const hidden = hostSetting("Comfy.NodeBadge.ShowApiPricing") === false;
   const light = hostSetting("Comfy.ColorPalette") === "light";
-  const badge = new Badge({ text: hidden ? "" : text, fgColor: light ? "#222" : "#fff", bgColor: light ? COLOUR.light : COLOUR.dark });
+  // Nodes 2.0 part a badge at its first space and show no space there.
+  const unparted = isVue() ? text.replaceAll(" ", "\u00a0") : text;
+  const badge = new Badge({ text: hidden ? "" : unparted, fgColor: light ? "#222" : "#fff", bgColor: light ? COLOUR.light : COLOUR.dark });
   // A badge with that icon inside of a subgraph would make the subgraph node one with "Partner Nodes".
   if (badge.text && isVue() && shown.graph === graph) badge.icon = iconOfHost() ?? badge.icon;
   return badge;

@@ -55,15 +55,17 @@ function sourceLine(estimate) {
   return text && el("p", { class: "nb-quiet" }, t("labelled", { label: estimate.label ?? "", value: text }));
 }
 
-/** Where the prices of the others are from, folded: of each provider, with the model that is named there. @param {Elsewhere[]} offers @param {Estimate} estimate */
+/** Where the other prices are from, folded: of each provider, with the model that is named there. @param {Elsewhere[]} offers @param {Estimate} estimate */
 function otherSources(offers, estimate) {
   const lines = offers.flatMap((offer) => {
     const { price_source: source, price_dated: dated, counted_source: counted, model } = offer;
     if (!source || !offer.usd_each || offer.provider === estimate.provider) return [];
     const from = [sourceName(source), dated].filter(Boolean).join(" · ");
-    return [el("li", {}, t("labelled", { label: `${offer.label} · ${model ?? ""}`, value: from }), counted ? ` ${t("prices.counted", { source: counted })}` : "")];
+    const dearer = counted ? el("div", {}, t("prices.counted", { source: counted })) : "";
+    return [el("li", {}, t("labelled", { label: `${offer.label} · ${model ?? ""}`, value: from }), dearer)];
   });
-  return lines.length ? el("details", { class: "nb-quiet nb-price-sources" }, el("summary", {}, t("prices.sources")), el("ul", {}, ...lines)) : "";
+  const title = t(sourceText(estimate) ? "prices.sources" : "prices.sources_of_all");
+  return lines.length ? el("details", { class: "nb-quiet nb-price-sources" }, el("summary", {}, title), el("ul", {}, ...lines)) : "";
 }
 
 /** "" where the price isn't known, or nothing is paid. @param {Estimate} estimate */

@@ -41,6 +41,18 @@ WITHOUT_RING = (
 )
 """Whoever goes by keyboard sees where the focus is: the ring is told from what it is on (WCAG 2: 3)."""
 
+GROUNDS = """() => {
+    const choice = document.querySelector('.nb-choice');
+    const ground = (element) => {
+        for (let each = element; each; each = each.parentElement) {
+            const colour = getComputedStyle(each).backgroundColor;
+            if (colour !== 'rgba(0, 0, 0, 0)') return colour;
+        }
+    };
+    return [choice, choice.closest('.lg-node').querySelector('textarea')].map(ground);
+}"""
+"""What a button of ours and the prompt stand on."""
+
 
 def without_ring(page: Any, least: int) -> list[str]:
     """What shows no focus, of at least so many."""
@@ -80,3 +92,13 @@ def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, theme: st
     assert without_ring(page, 5) == []
     page.page.keyboard.press("Escape")
     assert without_ring(page, 30) == []
+
+
+@pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
+def test_buttons_on_a_node_stand_on_what_its_widgets_stand_on(canvas: Callable[..., Any], light: bool) -> None:
+    """In Nodes 2.0, whose light theme has a lighter ground for them than the classic canvas."""
+    page = canvas(vue=True, light=light)
+    page.load(text_to_image("offline"))
+    expect(price(page)).to_have_text("1K · free")
+    ours, theirs = page.page.evaluate(GROUNDS)
+    assert ours == theirs

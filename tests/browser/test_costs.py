@@ -115,6 +115,8 @@ def test_the_same_request_is_priced_at_every_provider(pages: Callable[[bool], An
     sources = page.page.locator(".nb-price-sources")
     sources.locator("summary").press("Enter")
     expect(sources.locator("li", has_text="Runflow · nano-banana-2: its model page, base price · 20")).to_be_visible()
+    expect(sources.locator("li", has_text="fal ·").locator("div")).to_have_text(re.compile("^A dearer figure"))
+    expect(sources.locator("summary")).to_have_text("Where the other prices are from")
     expect(sources).not_to_contain_text("Offline")
     page.shoot("prices")
     keyless = table.locator('[data-provider="kie"]')

@@ -258,6 +258,7 @@ def test_a_pasted_key_is_a_picture(canvas: Callable[..., Any], keyless: Host, do
     page.page.get_by_role("button", name="Where do I get a key?").click()
     row = page.page.locator('.nb-picker [data-provider="onerouter"]')
     expect(row.get_by_role("link", name="Get a key ↗")).to_be_visible()
+    expect(page.page.locator(".nb-price-sources summary")).to_have_text("Where the prices are from")
     page.shoot("picker-without-keys")
     row.get_by_role("button", name="Add key").click()
     field = page.page.get_by_label("Key for OneRouter")
@@ -297,6 +298,10 @@ def test_the_price_is_in_the_title_bar_also_of_a_collapsed_node(canvas: Callable
     if vue:
         expect(page.page.locator(".nb-choice")).to_have_count(0)
         expect(header.get_by_text("$0.24", exact=True)).to_be_visible()
+    page.choose("ProviderConfig", "provider", "replicate")
+    page.choose("NanoBananaGenerate", "num_images", 1)
+    if vue:  # which parts a badge at its first space, and shows none there
+        expect(header.get_by_text("counts as $0.30", exact=True)).to_be_visible()
     page.shoot("collapsed")
     page.page.evaluate(
         """() => {
