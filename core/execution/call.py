@@ -179,10 +179,12 @@ class Call(JournaledCall):
     def _perform(self) -> None:
         status, target, cache = self._status, self.target, self._cache
         status.phase = "preparing"
-        status.job = self._make_job()
         if self.claim is not None:
+            status.job = self._make_job()
             self._resume(self.claim)
             return
+        self._check_wanted()
+        status.job = self._make_job()
         self._check_wanted()
         status.job = replace(
             status.job,

@@ -167,6 +167,24 @@ def test_a_reference_that_has_to_shrink_is_encoded_once_in_each_format(
     assert sorted(made) == ["jpeg"] * 2 + ["webp"] * 2
 
 
+def test_behind_a_refused_key_nothing_more_is_encoded(
+    engine: Engine, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the one that was encoded ahead before the refusal came."""
+    save = picture.save
+    widths: list[int] = []
+
+    def saving(source: Any, format_name: Any) -> bytes:
+        widths.append(source.size[0])
+        return save(source, format_name)
+
+    monkeypatch.setattr(picture, "save", saving)
+    references = [Picture.of(np.full((40, 40 + frame, 3), 99, np.uint8)) for frame in range(6)]
+    run = begin(engine, "google", ["wrong key [[sim: status=401]]"] * 6, references)
+    assert run.done.wait(SECONDS) and not any(task.result for task in run.tasks)
+    assert len(doubles.request_log("wrong key")["requests"]) == 1 and set(widths) <= {40, 41}
+
+
 class Encoder:
     """Counts which calls are encoded, and says when as many are as are awaited."""
 
