@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_workers import ForkedWorkers
 from pairwise import each_value, pairwise
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,10 +36,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write", action="store_true", help="write files that are made from the code, and don't compare them"
     )
+    parser.addoption("--forks", type=int, default=0, metavar="N", help="share the files out among N forked processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes long; runs with --long only")
+    if config.getoption("--forks"):
+        config.pluginmanager.register(ForkedWorkers(config.getoption("--forks")))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,12 +107,23 @@ def test_what_a_stage_has_started_ends_with_the_command(tmp_path: Path) -> None:
     assert running.returncode != 0
 
 
-def spread(folder: Path) -> tuple[int, str, str]:
-    """pytest's exit code, its last line and its report, for a folder that workers share out."""
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={report}", str(folder)]
-    done = subprocess.run([*command, *test_command.workers("unit")], cwd=folder, capture_output=True, text=True)
-    return done.returncode, done.stdout.strip().splitlines()[-1], report.read_text("utf-8")
+STAGES = pytest.mark.parametrize("stage", ["unit", pytest.param("host", marks=pytest.mark.long)])
+"""One whose workers are forks, where they can be, and one with pytest-xdist's."""
+
+
+def command(folder: Path, stage: str = "") -> list[str]:
+    """pytest with the options of our tests, for a folder that the workers of a stage share out."""
+    for name in ("conftest.py", "forked_workers.py", "pairwise.py"):
+        shutil.copyfile(ROOT / "tests" / name, folder / name)
+    report = [f"--junitxml={folder / 'report.xml'}", "-o", "junit_family=xunit1"]  # this one knows properties
+    shared = test_command.workers(stage) if stage else []
+    return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *report, str(folder), *shared]
+
+
+def spread(folder: Path, stage: str) -> tuple[int, str, str]:
+    """pytest's exit code, what it has said and its report, for a folder that the workers of a stage share out."""
+    done = subprocess.run(command(folder, stage), cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout, (folder / "report.xml").read_text("utf-8")
 
 
 def test_hosts_share_a_machine_by_its_memory() -> None:
@@ -119,21 +132,56 @@ def test_hosts_share_a_machine_by_its_memory() -> None:
     assert test_command.workers("host")[1] == str(test_command.host_workers())
 
 
-@pytest.mark.long
-def test_workers_report_as_one_process_does(tmp_path: Path) -> None:
-    (tmp_path / "test_a.py").write_text("def test_bad(): assert 0\n\ndef test_good(): pass\n")
+@STAGES
+def test_workers_report_as_one_process_does(stage: str, tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(
+        "import warnings\n\nclass Odd(Warning): pass\n\n"
+        "def test_bad():\n    print('what it wrote')\n    warnings.warn(Odd('look'))\n    assert 0\n\n"
+        "def test_good(record_property): record_property('kept', 7)\n"
+    )
     (tmp_path / "test_b.py").write_text(
         "import pytest\n\ndef test_good(): pass\n\ndef test_not(): pytest.skip('no camera')\n"
     )
-    code, last, _ = spread(tmp_path)
-    assert code == test_command.FAILED and "1 failed, 2 passed, 1 skipped" in last
+    code, said, report = spread(tmp_path, stage)
+    last = said.strip().splitlines()[-1]
+    assert code == test_command.FAILED and "1 failed, 2 passed, 1 skipped, 1 warning " in last
+    assert said.count("what it wrote") == 2 and said.count("Odd: look") == 1, "once in the source that is shown"
+    assert report.count("<testcase") == 4 and '<property name="kept" value="7"' in report
 
 
-@pytest.mark.long
-def test_a_worker_that_crashes_is_a_failure(tmp_path: Path) -> None:
+@STAGES
+def test_a_worker_that_crashes_is_a_failure(stage: str, tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")
-    code, last, report = spread(tmp_path)
-    assert code and "1 failed" in last and "crashed while running" in report
+    code, said, report = spread(tmp_path, stage)
+    assert code and "1 failed" in said.strip().splitlines()[-1] and "crashed while running" in report
+
+
+STOPPED = """
+import pathlib, time, pytest
+
+@pytest.fixture(scope="session")
+def server():
+    yield
+    pathlib.Path("ended").touch()
+
+def test_long(server):
+    pathlib.Path("running").touch()
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not test_command.FORKS, reason="no forks here")
+def test_forks_that_are_interrupted_end_what_their_fixtures_have_started(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text(STOPPED)
+    with subprocess.Popen(
+        command(tmp_path, "unit"), cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        while not (tmp_path / "running").exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.stdout and "KeyboardInterrupt" in running.stdout.read()
+    assert (tmp_path / "ended").exists()
 
 
 LONG = """
@@ -147,13 +195,10 @@ def test_short(combinations): assert len(combinations({"a": (1, 2), "b": (1, 2),
 
 
 def test_what_takes_long_is_left_out_and_counted(tmp_path: Path) -> None:
-    for name in ("conftest.py", "pairwise.py"):
-        shutil.copyfile(ROOT / "tests" / name, tmp_path / name)
     (tmp_path / "test_a.py").write_text(LONG)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    found = subprocess.run(command(tmp_path), cwd=tmp_path, capture_output=True, text=True)
     assert "1 passed, 1 deselected" in found.stdout and "combinations of options left out" in found.stdout
-    found = subprocess.run([*command, "--long"], cwd=tmp_path, capture_output=True, text=True)
+    found = subprocess.run([*command(tmp_path), "--long"], cwd=tmp_path, capture_output=True, text=True)
     assert "2 failed" in found.stdout and "left out" not in found.stdout
 
 
