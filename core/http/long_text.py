@@ -17,6 +17,8 @@ SLICE = 192 << 10
 MOST_TEXT = 256 << 10
 """Characters of a long string that are taken for words."""
 _STEP = 64 << 10
+_FEW = 16
+"""Bytes before a quote that are looked at first: a text that quotes a lot has thousands of them."""
 _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 
 
@@ -135,15 +137,15 @@ def unescaped(piece: bytes) -> bytes:
 
 def backslashes_before(body: bytes, end: int, first: int) -> int:
     """How many backslashes are in a row right before `end`; those before `first` don't count."""
-    count = 0
+    count, step = 0, _FEW
     while end > first:
-        start = max(first, end - _STEP)
+        start = max(first, end - step)
         piece = body[start:end]
         run = len(piece) - len(piece.rstrip(b"\\"))
         count += run
         if run < len(piece):
             break
-        end = start
+        end, step = start, _STEP
     return count
 
 
