@@ -2,6 +2,7 @@
 import { el } from "./dom.mjs";
 import { forwardCanvasEvents } from "./canvas_events.mjs";
 import { FOOTER, isConversation, onWidgetChange, valueOf, widgetOf } from "./graph.mjs";
+import { keepNodeWidth } from "./footer_size.mjs";
 import { pictureUrl } from "./server.mjs";
 import { t } from "./i18n.mjs";
 
@@ -38,6 +39,7 @@ export function showConversationPicture(node) {
     getMinHeight: () => HEIGHT,
   });
   shown.serialize = false;
+  keepNodeWidth(shown);
   shortenInClassic(widget);
   followValue(node, widget, draw);
   draw();

@@ -29,6 +29,7 @@ export function addFooterWidget(node, root, inner) {
     getMaxHeight: () => height + 2 * MARGIN,
   });
   widget.serialize = false;
+  keepNodeWidth(widget);
   const measure = () => {
     height = Math.ceil(inner.getBoundingClientRect().height / scaleOf(inner)) || ROW;
   };
@@ -41,6 +42,14 @@ export function addFooterWidget(node, root, inner) {
     updateVue();
     node.graph?.setDirtyCanvas?.(true, true);
   }).observe(inner);
+}
+
+/**
+ * Keeps a widget as wide as its node: the host's side panel gives those that it shows its own width, on a classic node, too.
+ * @param {object} widget
+ */
+export function keepNodeWidth(widget) {
+  Object.defineProperty(widget, "width", { configurable: true, get: () => undefined, set: () => {} });
 }
 
 /**

@@ -279,3 +279,28 @@ def test_the_caption_is_the_size_of_the_picture(canvas: Callable[..., Any], vue:
         )
     page.shoot("true-size")
     assert page.complaints == []
+
+
+SIDE_PANEL = "(open) => window.app.extensionManager.setting.set('Comfy.RightSidePanel.IsOpen', open)"
+SELECT_GENERATE = """() => window.app.canvas.selectNode(
+    window.app.graph.nodes.find((node) => node.type === 'NanoBananaGenerate'))"""
+WIDTHS = """() => {
+    const node = window.app.graph.nodes.find((each) => each.type === 'NanoBananaGenerate');
+    const footer = document.querySelector('.nb-footer:has(.nb-choice)').getBoundingClientRect();
+    return [Math.round(footer.width / window.app.canvas.ds.scale), node.size[0]];
+}"""
+
+
+def test_the_side_panel_leaves_the_footer_as_wide_as_its_node(canvas: Callable[..., Any]) -> None:
+    """The panel shows the widgets of the selected node, and gives some of them its own width."""
+    page = canvas()
+    page.load(text_to_image("offline"))
+    expect(page.page.locator(".nb-price").first).to_have_text("1K · free")
+    before = page.page.evaluate(WIDTHS)
+    page.page.evaluate(SIDE_PANEL, True)
+    page.page.evaluate(SELECT_GENERATE)
+    page.page.get_by_test_id("properties-panel").locator("canvas").first.wait_for()
+    page.settle()
+    assert page.page.evaluate(WIDTHS) == before
+    page.page.evaluate(SIDE_PANEL, False)
+    assert page.complaints == []
