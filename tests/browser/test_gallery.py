@@ -178,6 +178,10 @@ def test_the_list_is_narrowed_by_all_that_is_chosen(canvas: Callable[..., Any], 
     expect(tiles).to_have_count(2)
     page.shoot("filters")
     expect(browser.get_by_role("button", name="Filters: 2 chosen")).to_be_visible()
+    day, filters = browser.locator(".nb-filters label", has_text="Day"), browser.locator(".nb-filters")
+    expect(day.get_by_text("Day")).to_be_visible()
+    right = "(element) => element.getBoundingClientRect().right"
+    assert day.locator("input").evaluate(right) <= filters.evaluate(right), "the field is within the panel"
     search_with(page, "since=", lambda: browser.get_by_label("Day").fill("2001-02-03"))
     expect(tiles).to_have_count(0)
     expect(browser.get_by_text("Nothing found.")).to_be_visible()

@@ -60,3 +60,16 @@ def test_what_was_spent_is_drawn_and_held_against_a_bill(
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert page.complaints == []
+
+
+def test_the_chart_is_a_line_until_something_is_spent(canvas: Callable[..., Any]) -> None:
+    page = canvas()
+    page.page.route("**/spend?by=day*", lambda route: route.fulfill(json={"rows": []}))
+    open_panel(page)
+    page.page.locator(".nb-results .nb-link").click()
+    dialog = page.page.get_by_role("dialog", name="What was spent")
+    expect(dialog.get_by_text("Nothing was spent in the last 30 days.")).to_be_visible()
+    expect(dialog.get_by_text("Once something was spent")).to_be_visible()
+    expect(dialog.locator("svg, table")).to_have_count(0)
+    page.shoot("spending-empty")
+    assert page.complaints == []

@@ -23,7 +23,7 @@ export class Filters {
       [OPEN, t("filter.state_open")],
       ["refused", t("filter.state_failed")],
     ]);
-    this.day = el("input", { type: "date", "aria-label": t("filter.day"), title: t("filter.day"), onchange: changed });
+    this.day = el("input", { type: "date", onchange: changed });
     this.provider.addEventListener("change", () => this.fillModels());
     this.root = el(
       "div",
@@ -31,7 +31,7 @@ export class Filters {
       this.provider,
       this.model,
       this.state,
-      this.day,
+      el("label", { class: "nb-inline" }, t("filter.day"), this.day),
       button(t("filter.clear"), () => this.clear()),
     );
     this.opener = this.toggle("pi-filter", "filter.title", () => void this.open());

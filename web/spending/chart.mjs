@@ -16,6 +16,7 @@ const ROOM = HEIGHT - TOP - BOTTOM;
  */
 export function spendChart(rows, days, label) {
   const shown = rows.filter((row) => days.includes(row.day) && row.usd > 0);
+  if (!shown.length) return el("p", { class: "nb-quiet" }, t("chart.nothing", { days: days.length }));
   const providers = [...new Set(shown.map((row) => row.provider))].sort();
   const colours = new Map(providers.map((provider, index) => [provider, COLOURS[index % COLOURS.length] ?? ""]));
   const sums = days.map((day) => shown.filter((row) => row.day === day).reduce((sum, row) => sum + row.usd, 0));
