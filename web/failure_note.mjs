@@ -51,7 +51,7 @@ function pillOf(charged, failed) {
   if (charged === "yes") return failed.some((each) => each.again) ? { text: t("pill.again"), tone: "good" } : { text: t("pill.paid"), tone: "bad" };
   if (charged === "maybe") {
     const usd = sumOf(failed.filter((each) => each.charged === "maybe"));
-    return { text: usd ? t("pill.maybe", { usd: money(usd) }) : t("pill.maybe_unknown"), tone: "warn" };
+    return { text: usd ? t("pill.maybe", { usd: money(usd) }) : t("pill.maybe_unknown"), title: t("pill.maybe_title"), tone: "warn" };
   }
   return { text: t("pill.no"), tone: "good" };
 }

@@ -18,7 +18,7 @@ import { t, when } from "./i18n.mjs";
  * One note. `details` are folded. `kind` and `asked` are those of a failure: what was wrong, at which provider;
  * `mask` is the mask that was in the way.
  * @typedef {{ text: string, tone: "bad" | "warn" | "good" | "plain", title?: string,
- *   pill?: { text: string, tone: "bad" | "warn" | "good" }, details?: { summary: string, lines: string[] },
+ *   pill?: { text: string, title?: string, tone: "bad" | "warn" | "good" }, details?: { summary: string, lines: string[] },
  *   form?: () => HTMLElement, actions?: import("./dom.mjs").Action[],
  *   kind?: string, asked?: string, money?: boolean, mask?: string }} Note
  * @typedef {{ estimate: Estimate | null, last: Note[], redraw: () => void }} Known

@@ -69,7 +69,8 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     before = in_doubt(host)
     page.load(prompted(text_to_image("onerouter"), f"A rail, {page.look} {LOST}"))
     page.queue()
-    expect(failed(page).locator(".nb-pill")).to_have_text("maybe $0.08")
+    expect(failed(page).locator(".nb-pill")).to_have_text("may have cost $0.08")
+    expect(failed(page).get_by_role("note", name="may have cost $0.08: It is not known")).to_be_visible()
     buttons = failed(page).get_by_role("button")
     expect(buttons).to_have_text(["Pay again $0.08", "I was not charged", "Usage page ↗"])
     assert in_doubt(host) > before
