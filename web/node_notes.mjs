@@ -2,11 +2,9 @@
 import { button } from "./dom.mjs";
 import { chosenProvider, configOf, hasEmptyPrompt, isConfig, setWidget, valueOf } from "./graph.mjs";
 import { maskOf } from "./empty_mask.mjs";
-import { footerActions } from "./footer_actions.mjs";
 import { unknownChoices, unknownInputs, unknownText } from "./newer_version.mjs";
 import { permissionForm } from "./permission.mjs";
-import { firstActions, problemActions } from "./problem_actions.mjs";
-import { useMyProvider, usableOthers } from "./provider_choice.mjs";
+import { firstActions, problemActions, realProvider } from "./problem_actions.mjs";
 import { providerStore } from "./provider_store.mjs";
 import { agree, isAgreed, lostText } from "./run_check.mjs";
 import { lostLinks } from "./sockets.mjs";
@@ -125,9 +123,7 @@ function configNote(node) {
   const provider = providerStore.provider(name);
   if (!provider) return { text: t("config.unknown", { provider: name }), tone: "warn", actions: problemActions(node, "config") };
   if (provider.local) {
-    // Without a key the picker leads to one.
-    const use = () => (usableOthers("").length ? useMyProvider(node) : footerActions.openPicker(node));
-    return { text: t("config.offline"), tone: "plain", actions: [{ text: t("action.use_mine"), work: use }] };
+    return { text: t("config.offline"), tone: "plain", actions: realProvider(node) };
   }
   return keyNote(node, provider, profile);
 }

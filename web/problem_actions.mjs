@@ -52,9 +52,19 @@ export function firstActions(node) {
     ...otherProvider(node, named),
     keyAction(named),
     { text: t("action.offline"), work: () => tryOffline(node) },
-    { text: t("action.where"), work: () => footerActions.openPicker(node) },
+    whereAction(node),
   ];
 }
+
+/** The way from the simulation to real pictures: a provider whose key works, else the key that was refused, or a first one. @param {Comfy.Node} config @returns {Action[]} */
+export function realProvider(config) {
+  if (usableOthers("").length) return [{ text: t("action.use_mine"), work: () => useMyProvider(config) }];
+  const [refused] = providerStore.usableByAuto;
+  return refused ? [keyAction(refused.id)] : [keyAction(""), whereAction(config)];
+}
+
+/** @param {Comfy.Node} node @returns {Action} */
+const whereAction = (node) => ({ text: t("action.where"), work: () => footerActions.openPicker(node) });
 
 /** The provider that the graph names; "" for `auto`. @param {Comfy.Node} node */
 function namedProvider(node) {

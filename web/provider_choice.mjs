@@ -38,11 +38,11 @@ export function addProvider(node, provider, model) {
 }
 
 /**
- * Providers that could be asked instead of one that can't, in the order of `auto`.
+ * Providers that could be asked with their usual key instead of one that can't, in the order of `auto`.
  * @param {string} failing Its id; "" for none.
  */
 export const usableOthers = (failing) =>
-  providerStore.usableByAuto.filter((provider) => provider.id !== failing && !providerStore.refused(provider));
+  providerStore.usableByAuto.filter(({ id }) => id !== failing && providerStore.usableNamed(id, "default")).filter((provider) => !providerStore.refused(provider));
 
 /**
  * Runs the node as `auto`, with the same kind of model; where `auto` would ask the one that fails, as another provider.

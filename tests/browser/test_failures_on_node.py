@@ -175,6 +175,17 @@ def test_an_empty_mask_is_painted_or_disconnected(canvas: Callable[..., Any], do
     """No other provider could do anything about it, and none is offered."""
     page = canvas(vue=vue)
     prompt = f"A godwit, unpainted, {page.look}"
+    page.choose("ProviderConfig", "provider", "offline")
+    offline = page.page.locator(".nb-note", has_text="A free simulation on this machine")
+    expect(offline.get_by_role("button")).to_have_text(["Replace key"])
+    page.choose("ProviderConfig", "provider", "onerouter")
+    send_json(bare_host, "/keys/runflow/studio", {"key": KEY})
+    page.command("NanoBanana.Settings")
+    expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
+    page.page.keyboard.press("Escape")
+    # It has a key, and not the one that a click would choose.
+    expect(page.page.get_by_role("button", name="Use my provider")).to_have_count(0)
+    send_json(bare_host, "/keys/runflow/studio", None, "DELETE")
     page.page.evaluate(MASKED, "example.png")
     page.choose("NanoBananaEdit", "prompt", prompt)
     page.command("Comfy.Canvas.FitView")

@@ -2,6 +2,7 @@
 import { button, el } from "../dom.mjs";
 import { confirmDialog, openDialog } from "../dialog.mjs";
 import { balanceChip } from "../balance.mjs";
+import { chosenProvider, isConfig, ourNodes } from "../graph.mjs";
 import { hasValue, providerStore } from "../provider_store.mjs";
 import { ask, errorText } from "../server.mjs";
 import { money, t, when } from "../i18n.mjs";
@@ -43,6 +44,10 @@ export function providersSection(shared, opened) {
 
 /** Whether a provider has a key, be it one that isn't used. @param {Provider} provider */
 const hasKey = (provider) => provider.keys.some((key) => key.state !== "none");
+
+/** Whether the workflow asks a provider with another key than its usual one. @param {Provider} provider */
+const namesProfile = ({ id }) =>
+  ourNodes().some(({ node }) => isConfig(node) && chosenProvider(node).provider === id && chosenProvider(node).profile !== "default");
 
 /** Whether the person has unfolded the providers without a key; kept while the section is drawn again. */
 let unfolded = false;
@@ -95,7 +100,7 @@ function card(shared, provider, fixed, opened) {
     el(
       "div",
       { class: "nb-actions nb-small" },
-      button(t("keys.add_profile"), () => profileForm(shared, provider)),
+      hasKey(provider) || namesProfile(provider) ? button(t("keys.add_profile"), () => profileForm(shared, provider)) : null,
       button(t("address.button"), () => addressForm(shared, provider)),
       provider.built_in ? button(t("models.add"), () => modelForm(shared, provider)) : null,
       provider.key_url
