@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 from pack.dev.comfy_host import Host
-from pack.tests.browser.page_parts import BOTH_RENDERERS, LOST, in_doubt, price, prompted, send_json, text_to_image
+from pack.tests.browser.page_parts import (
+    BOTH_RENDERERS,
+    LOST,
+    in_doubt,
+    open_panel,
+    price,
+    prompted,
+    run,
+    send_json,
+    text_to_image,
+)
 from playwright.sync_api import Locator, expect
 
 pytestmark = pytest.mark.used_pages
@@ -53,6 +63,27 @@ SAY = """async () => {
     const { toast } = await import(new URL('toast.mjs', style.href));
     toast('warn', 'Something to know', 'Said while a failure is shown.');
 }"""
+
+
+SET = """async (settings) => {
+    for (const [name, value] of Object.entries(settings)) await window.app.extensionManager.setting.set(name, value);
+}"""
+FOOTER_IN_THE_CORNER = """() => {
+    const { canvas, graph } = window.app;
+    const [x, y] = graph.nodes.find((node) => node.type === 'NanoBananaGenerate').pos;
+    canvas.ds.scale = 1;
+    canvas.ds.offset = [1150 - x, -220 - y];
+    canvas.setDirty(true, true);
+}"""
+COVERED = """() => {
+    const parts = '.actionbar-container, .comfy-menu, .side-tool-bar-container, .side-bar-panel, .nb-footer button, '
+        + '.workflow-tabs-container, [data-testid=queue-progress-overlay], [data-testid=queue-notification-banner]';
+    const boxes = (selector) => [...document.querySelectorAll(selector)].map((each) => [each, each.getBoundingClientRect()]);
+    const messages = boxes('.p-toast-message');
+    return boxes(parts).filter(([each, box]) => box.width && box.height && messages.some(([, { left, right, top, bottom }]) =>
+        left < box.right && right > box.left && top < box.bottom && bottom > box.top)).map(([each]) => each.className);
+}"""
+"""What of the host, and which buttons of our nodes, messages in the corner cover."""
 
 
 def failed(page: Any) -> Locator:
@@ -144,6 +175,17 @@ def test_a_refused_key_is_said_and_never_offered_again(
     failed(page).get_by_role("button", name="Replace key").click()
     expect(page.page.get_by_label("Key for OneRouter")).to_be_focused()
     page.page.keyboard.press("Escape")
+    page.choose("ProviderConfig", "provider", "offline")
+    offline = page.page.locator(".nb-note", has_text="A free simulation on this machine")
+    expect(offline.get_by_role("button")).to_have_text(["Replace key"])
+    page.choose("ProviderConfig", "provider", "onerouter")
+    send_json(bare_host, "/keys/runflow/studio", {"key": KEY})
+    page.command("NanoBanana.Settings")
+    expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
+    page.page.keyboard.press("Escape")
+    # It has a key, and not the one that a click would choose.
+    expect(page.page.get_by_role("button", name="Use my provider")).to_have_count(0)
+    send_json(bare_host, "/keys/runflow/studio", None, "DELETE")
     send_json(bare_host, "/keys/runflow/default", {"key": KEY})
     page.command("NanoBanana.Settings")
     expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
@@ -175,17 +217,6 @@ def test_an_empty_mask_is_painted_or_disconnected(canvas: Callable[..., Any], do
     """No other provider could do anything about it, and none is offered."""
     page = canvas(vue=vue)
     prompt = f"A godwit, unpainted, {page.look}"
-    page.choose("ProviderConfig", "provider", "offline")
-    offline = page.page.locator(".nb-note", has_text="A free simulation on this machine")
-    expect(offline.get_by_role("button")).to_have_text(["Replace key"])
-    page.choose("ProviderConfig", "provider", "onerouter")
-    send_json(bare_host, "/keys/runflow/studio", {"key": KEY})
-    page.command("NanoBanana.Settings")
-    expect(page.page.locator('.nb-dialog [data-provider="runflow"]')).to_be_visible()
-    page.page.keyboard.press("Escape")
-    # It has a key, and not the one that a click would choose.
-    expect(page.page.get_by_role("button", name="Use my provider")).to_have_count(0)
-    send_json(bare_host, "/keys/runflow/studio", None, "DELETE")
     page.page.evaluate(MASKED, "example.png")
     page.choose("NanoBananaEdit", "prompt", prompt)
     page.command("Comfy.Canvas.FitView")
@@ -233,5 +264,47 @@ def test_a_message_in_the_corner_leaves_the_host_s_box_about_a_failure_free(
     assert above and below and below["y"] >= above["y"] + above["height"]
     box.get_by_test_id("error-overlay-dismiss").click()
     expect(box).to_have_count(0)
-    assert message.bounding_box()["y"] < below["y"], "it goes back to its place"
+    goes_back = "([toast, y]) => toast.getBoundingClientRect().top < y"
+    page.page.wait_for_function(goes_back, arg=[message.element_handle(), below["y"]])
+    assert page.complaints == []
+
+
+@BOTH_RENDERERS
+@pytest.mark.own_page
+def test_a_message_in_the_corner_covers_neither_the_host_s_bars_nor_buttons_of_a_node(
+    canvas: Callable[..., Any], vue: bool
+) -> None:
+    """The sidebar on the right, its panel, the list of jobs, the old menu, and a footer where the message would be."""
+    page = canvas(vue=vue)
+    page.load(text_to_image("offline"))
+    closed = {"Comfy.Sidebar.Location": "left", "Comfy.UseNewMenu": "Top"}
+    try:
+        for name, settings in (
+            ("sidebar", {"Comfy.Sidebar.Location": "right"}),
+            ("jobs", {}),
+            ("old-menu", {"Comfy.UseNewMenu": "Disabled"}),
+            ("footer", {}),
+        ):
+            run(page, SET, {**closed, **settings})
+            if name == "sidebar":
+                open_panel(page)
+            elif name == "jobs":
+                page.page.get_by_test_id("queue-overlay-toggle").click()
+            elif name == "footer":
+                run(page, FOOTER_IN_THE_CORNER)
+            messages = page.page.locator(".p-toast-message", has_text="Something to know")
+            for count in range(1, 6 if name == "old-menu" else 3):
+                page.page.evaluate(SAY)
+                expect(messages).to_have_count(count)
+            page.page.wait_for_function(f"() => ({COVERED})().length === 0")
+            expect(messages.first).to_be_in_viewport(ratio=1)
+            page.shoot(f"message-beside-{name}")
+            page.page.evaluate("() => window.app.extensionManager.toast.removeAll()")
+            expect(messages).to_have_count(0)
+            if name == "sidebar":
+                page.page.get_by_role("button", name="Nano Banana: paid pictures").click()
+            elif name == "jobs":
+                page.page.get_by_test_id("queue-overlay-toggle").click()
+    finally:
+        run(page, SET, closed)
     assert page.complaints == []
