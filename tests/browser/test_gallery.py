@@ -16,6 +16,7 @@ from pack.tests.browser.page_parts import (
     entered,
     open_panel,
     prompted,
+    run,
     text_to_image,
     toast,
 )
@@ -177,11 +178,11 @@ def test_the_list_is_narrowed_by_all_that_is_chosen(canvas: Callable[..., Any], 
     search_with(page, "model=", lambda: browser.get_by_label("Model", exact=True).select_option(models[1]))
     expect(tiles).to_have_count(2)
     page.shoot("filters")
-    expect(browser.get_by_role("button", name="Filters: 2 chosen")).to_be_visible()
     day, filters = browser.locator(".nb-filters label", has_text="Day"), browser.locator(".nb-filters")
     expect(day.get_by_text("Day")).to_be_visible()
     right = "(element) => element.getBoundingClientRect().right"
     assert day.locator("input").evaluate(right) <= filters.evaluate(right), "the field is within the panel"
+    expect(browser.get_by_role("button", name="Filters: 2 chosen")).to_be_visible()
     search_with(page, "since=", lambda: browser.get_by_label("Day").fill("2001-02-03"))
     expect(tiles).to_have_count(0)
     expect(browser.get_by_text("Nothing found.")).to_be_visible()
@@ -437,6 +438,51 @@ def test_a_new_edit_takes_the_picture_itself(canvas: Callable[..., Any], bench: 
         assert page.page.evaluate(LINKS) == expected
     kinds = page.page.evaluate("() => window.app.graph.nodes.map((node) => node.type)")
     assert kinds.count("ProviderConfig") == 1 and kinds.count("PreviewImage") == 2
+    assert page.complaints == []
+
+
+VIEW = """([scale, x, y]) => {
+    const { canvas } = window.app;
+    canvas.ds.scale = scale;
+    canvas.ds.offset = [x, y];
+    canvas.setDirty(true, true);
+}"""
+COVERED = """() => {
+    const title = 30;
+    const places = window.app.graph.nodes.map(({ type, pos, size }) => ({ type, left: pos[0], top: pos[1] - title,
+        right: pos[0] + size[0], bottom: pos[1] + size[1] }));
+    return places.flatMap((one, at) => places.slice(at + 1).filter((other) => one.left < other.right && one.right > other.left
+        && one.top < other.bottom && one.bottom > other.top).map((other) => `${one.type} and ${other.type}`));
+}"""
+"""Which nodes lie over each other."""
+
+
+@BOTH_RENDERERS
+@pytest.mark.own_page
+def test_the_nodes_of_a_new_edit_lie_beside_each_other(canvas: Callable[..., Any], bench: Bench, vue: bool) -> None:
+    """Once the Load Image has its picture, too: on an empty canvas and beside nodes, zoomed, in a small window."""
+    page = canvas(vue=vue)
+    prompt = f"dotterel-{page.look}"
+    made(bench, prompt, provider="onerouter")
+    tiles = open_grid(page, prompt)
+    expect(tiles).to_have_count(1)
+    empty = {**text_to_image("offline"), "nodes": [], "links": [], "groups": []}
+    loaded = "() => window.app.graph.nodes.find((node) => node.type === 'LoadImage')?.imgs?.[0]?.naturalWidth > 0"
+    for workflow, width, height, view in (
+        (empty, 1600, 950, [1, 0, 0]),
+        (empty, 1600, 950, [0.5, 0, 0]),
+        (text_to_image("offline"), 1600, 950, [1, -600, -300]),
+        (text_to_image("offline"), 900, 600, [1, 0, 0]),
+    ):
+        page.page.set_viewport_size({"width": width, "height": height})
+        page.page.evaluate("async (w) => { await window.app.loadGraphData(w) }", workflow)
+        run(page, VIEW, view)
+        press_in_viewer(page, tiles, "Edit this picture")
+        page.command("Comfy.Canvas.FitView")  # the classic canvas loads the picture of a node that is in view
+        page.page.wait_for_function(loaded)
+        page.settle()
+        assert page.page.evaluate(COVERED) == []
+    page.shoot("edit-beside")
     assert page.complaints == []
 
 
