@@ -5,6 +5,8 @@ import { app } from "/scripts/app.js";
 const READABLE = 0.85;
 /** The part of the window that a node may take. */
 const MOST_OF_WINDOW = 0.9;
+/** Pixels for the host's tabs and the node's title. */
+const ABOVE = 72;
 
 /** @param {any} node */
 export function showNode(node) {
@@ -16,7 +18,9 @@ export function showNode(node) {
   }
   const [width, height] = node.size;
   const whole = MOST_OF_WINDOW * Math.min(element.clientWidth / width, element.clientHeight / height);
-  if (ds.scale < READABLE) ds.changeScale(Math.max(ds.scale, Math.min(1, whole)));
+  if (ds.scale < READABLE) ds.changeScale(Math.max(READABLE, Math.min(1, whole)));
   canvas.centerOnNode(node);
+  // Of a node that is higher than the window the upper part is in sight, with the prompt.
+  ds.offset[1] = Math.max(ds.offset[1], ABOVE / ds.scale - node.pos[1]);
   canvas.setDirty(true, true);
 }

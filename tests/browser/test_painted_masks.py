@@ -156,6 +156,34 @@ def test_what_is_painted_on_a_picture_becomes_a_mask(canvas: Callable[..., Any],
     assert page.complaints == []
 
 
+SMALL_VIEW = "() => { window.app.canvas.ds.scale = 0.4; window.app.canvas.setDirty(true, true); }"
+PROMPT = """() => {
+    const edit = window.app.graph.nodes.find((node) => node.type === 'NanoBananaEdit');
+    const field = window.LiteGraph.vueNodesMode ? document.querySelector(`.lg-node[data-node-id="${edit.id}"] textarea`)
+        : edit.widgets.find((widget) => widget.name === 'prompt').element;
+    const { left, right, top, bottom } = field?.getBoundingClientRect() ?? { top: -1 };
+    const tabs = document.querySelector('.workflow-tabs-container').getBoundingClientRect().bottom;
+    const inSight = left >= 0 && right <= innerWidth && top >= tabs && bottom <= innerHeight;
+    return inSight && (right - left) / field.offsetWidth;
+}"""
+"""How large the prompt of the edit is drawn; false where it is not in sight as a whole."""
+
+
+@BOTH_RENDERERS
+def test_the_prompt_of_the_new_edit_can_be_read_in_a_small_window(canvas: Callable[..., Any], vue: bool) -> None:
+    page = canvas(vue=vue)
+    page.page.set_viewport_size({"width": 900, "height": 600})
+    page.load(prompted(text_to_image("offline"), f"Painted in a small window, {page.look}"))
+    page.queue()
+    page.page.wait_for_function(HAS_PICTURE, arg="NanoBananaGenerate")
+    run(page, SMALL_VIEW)
+    run(page, HAND_PAINTED, ["NanoBananaGenerate", upload_painted(page)])
+    page.page.wait_for_function(f"() => ({EDITS})() === 1")
+    page.page.wait_for_function(f"() => ({PROMPT})() >= 0.8")
+    page.shoot("painted-small-window")
+    assert page.complaints == []
+
+
 # ----------------------------------------------------------------------------------- painted twice, undone, elsewhere
 
 MASKS = """() => {
