@@ -191,11 +191,14 @@ def sent_prompts(page: Any) -> list[Any]:
     return sent
 
 
+@BOTH_RENDERERS
 @pytest.mark.parametrize("loose", [False, True], ids=["saved", "loose"])
-def test_a_variation_in_a_queue_on_change_runs_once(canvas: Callable[..., Any], keyless: Host, loose: bool) -> None:
+def test_a_variation_in_a_queue_on_change_runs_once(
+    canvas: Callable[..., Any], keyless: Host, loose: bool, vue: bool
+) -> None:
     """The new seed is a change as well. Nothing is added for pictures that go nowhere: each later change would pay for them."""
-    page = canvas(on=keyless)
-    prompt = f"A crake, {'loose' if loose else 'saved'}"
+    page = canvas(vue=vue, on=keyless)
+    prompt = f"A crake, {'loose' if loose else 'saved'}, {page.look}"
     page.page.wait_for_function(HAS_WORKFLOW)
     page.page.evaluate(LONE if loose else NEW, prompt)
     page.page.locator(".nb-note").get_by_role("button", name="Try it offline, free").click()
