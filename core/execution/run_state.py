@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..images.picture import hash_pixels
 from ..ledger import RunContext
 from ..ledger.journal import Journal
 from ..planning.negotiate import ResolvedRequest
@@ -77,6 +78,8 @@ class RunState:
 
     def compute_fingerprints(self) -> None:
         """Slow the first time, because the references' pixels are hashed."""
+        resolved = [each for candidate in self.candidates for each in candidate.resolved]
+        hash_pixels([picture for each in resolved for picture in each.all_references])
         for candidate in self.candidates:
             self._add_fingerprints(candidate)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 from weakref import WeakSet
@@ -26,7 +26,7 @@ from .decoding import decode as decode
 from .decoding import measure as measure
 from .header import sniff as sniff
 from .heap import note_freed, trim_heap
-from .parallel import PixelLimit
+from .parallel import PixelLimit, on_all_cores
 from .webp import WebpFrame, webp_frame
 
 Format = Literal["webp", "png", "jpeg"]
@@ -52,7 +52,7 @@ _FEW_BYTES = 256 << 10
 _SMALL = 512 << 10
 """Pixels of a picture up to this many are encoded by Pillow, which is quicker and holds the interpreter for 6 ms at most."""
 _STRIP_BYTES = 4 << 20
-_ENCODING = PixelLimit()
+_ENCODING, _HASHING = PixelLimit(), PixelLimit()
 _BY_PILLOW = threading.Lock()
 """One encode at a time: each holds the interpreter for tens of ms at a stretch, several in a row would stall the host."""
 
@@ -167,6 +167,16 @@ class Picture:
 
     def __repr__(self) -> str:
         return f"Picture({self.width}x{self.height}x{self.channels})"
+
+
+def hash_pixels(pictures: Iterable[Picture]) -> None:
+    """Makes the digest of each picture, on all cores. Raises what loading the first bad one raises."""
+
+    def make(picture: Picture) -> None:
+        with _HASHING.reserved(picture.width * picture.height):
+            assert picture.digest
+
+    on_all_cores(make, list(dict.fromkeys(pictures)))
 
 
 class _KeptPixels:
