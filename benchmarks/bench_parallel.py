@@ -49,6 +49,7 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
     import numpy as np
     import torch
     from pack.core.engine import Engine
+    from pack.core.images.parallel import on_all_cores
     from pack.core.planning.choice import ProviderChoice
     from pack.core.request import Options, Request
     from pack.nodes import tensors
@@ -72,7 +73,8 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
         run.done.wait()
         memory = peak() - before
         received = time.perf_counter()
-        images = [tensors.image(task.result.pixels) for task in run.tasks if task.result]
+        results = [task.result.pixels for task in run.tasks if task.result]
+        images = on_all_cores(tensors.image, results)  # as the nodes do it
         converting = time.perf_counter() - received
         seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
         assert len(images) == count, [task.error for task in run.tasks if task.error][:1]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ..images.picture import Picture
 
@@ -34,10 +35,13 @@ class EncodeAhead:
         self._lock = threading.Lock()
         self._is_at_work = False
 
-    def begin(self, number: int) -> None:
-        """The turn of a call has come: as many after it as run at once are the next, all perhaps at the same moment."""
+    @contextmanager
+    def turn_of(self, number: int) -> Iterator[None]:
+        """A call encodes for itself within. Then the next are encoded: as many as run at once, all perhaps begin together."""
         with self._lock:
             self._begun.add(number)
+        yield
+        with self._lock:
             last = min(number + self._at_once, len(self._references) - 1)
             first, self._next = max(self._next, number + 1), max(self._next, last + 1)
             self._due.extend(each for each in range(first, last + 1) if self._is_small(each))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 
 from ..dialects.base.step import Job
 from ..errors import OverCap, ProviderFailure, Stopped, provider_error
@@ -158,7 +157,7 @@ class ProviderAttempt:
         resumed = [self._resumed(claim) for claim in claims]
         new_batches = self._batches(mine)
         ahead = self._encode_ahead([batch[0].request for batch in new_batches])
-        new = [self._new_call(batch, partial(ahead.begin, number)) for number, batch in enumerate(new_batches)]
+        new = [self._new_call(batch, ahead.turn_of(number)) for number, batch in enumerate(new_batches)]
         for call, claim in zip(resumed, claims, strict=True):
             tasks = [_task_for(image.fingerprint, pending) for image in claim.images]
             calls.append(self._monitor.start(call, tasks))
@@ -189,13 +188,13 @@ class ProviderAttempt:
     def _is_over(self) -> bool:
         return self._state.stopped.is_set() or self._limit.reached
 
-    def _new_call(self, batch: list[ImageTask], begin: Callable[[], None]) -> tuple[Call, list[ImageTask]]:
-        """`begin` is told that its turn has come."""
+    def _new_call(self, batch: list[ImageTask], turn: AbstractContextManager[None]) -> tuple[Call, list[ImageTask]]:
+        """Within `turn` it encodes its references."""
         request = batch[0].request
 
         def make_job() -> Job:
-            begin()
-            return self._job(request, batch[0].slot.seed, len(batch), lazily=True)
+            with turn:
+                return self._job(request, batch[0].slot.seed, len(batch), lazily=True)
 
         call = Call(
             self._target,

@@ -208,11 +208,14 @@ def test_as_many_are_encoded_ahead_as_may_begin_at_once() -> None:
     """In their order, each once, also behind one that can't be encoded."""
     encoder = Encoder(2)
     ahead = EncodeAhead([of_size(8)] * 6, encoder, 2, lambda: False)
-    ahead.begin(0)
+    with ahead.turn_of(0):
+        pass
     assert encoder.all.wait(SECONDS) and encoder.encoded == [1, 2]
     encoder = ahead._encode = Encoder(2)  # type: ignore[assignment]
-    ahead.begin(1)
-    ahead.begin(2)
+    with ahead.turn_of(1):
+        pass
+    with ahead.turn_of(2):
+        pass
     assert encoder.all.wait(SECONDS) and encoder.encoded == [3, 4]
 
 
@@ -221,7 +224,8 @@ def test_neither_what_is_large_nor_what_has_no_references_is_encoded_ahead() -> 
     side = int((MOST_PIXEL_BYTES / 3 / 3) ** 0.5)
     encoder = Encoder(1)
     ahead = EncodeAhead([of_size(8), of_size(side + 9), (), of_size(side - 9)], encoder, 3, lambda: False)
-    ahead.begin(0)
+    with ahead.turn_of(0):
+        pass
     assert encoder.all.wait(SECONDS) and encoder.encoded == [3]
 
 
@@ -237,8 +241,10 @@ def test_a_call_whose_turn_has_come_meanwhile_is_left_to_itself() -> None:
             last.set()
 
     ahead = EncodeAhead([of_size(8)] * 4, encode, 3, lambda: False)
-    ahead.begin(0)
-    ahead.begin(2)
+    with ahead.turn_of(0):
+        pass
+    with ahead.turn_of(2):
+        pass
     begun.set()
     assert last.wait(SECONDS) and encoded == [1, 3]
 
@@ -251,7 +257,8 @@ def test_a_stopped_run_encodes_nothing_ahead() -> None:
         return True
 
     ahead = EncodeAhead([of_size(8)] * 4, encoder, 3, stopped)
-    ahead.begin(0)
+    with ahead.turn_of(0):
+        pass
     assert looked.wait(SECONDS) and not encoder.encoded
 
 
@@ -261,8 +268,10 @@ def test_without_a_thread_for_it_nothing_is_encoded_ahead(monkeypatch: pytest.Mo
     ahead = EncodeAhead([of_size(8)] * 4, encoder, 1, lambda: False)
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", no_thread)
-        ahead.begin(0)
-    ahead.begin(1)
+        with ahead.turn_of(0):
+            pass
+    with ahead.turn_of(1):
+        pass
     assert encoder.all.wait(SECONDS) and encoder.encoded == [2]
 
 
