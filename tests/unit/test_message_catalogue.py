@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,22 @@ ENGLISH = catalogue("en")
 FILES = sorted(LANGUAGES.glob("*/messages.json"))
 
 
+@functools.cache
+def code() -> dict[Path, list[ast.Call | ast.ClassDef]]:
+    """All calls and classes of the pack's files."""
+    return {
+        file: [
+            node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call | ast.ClassDef)
+        ]
+        for file in CODE
+    }
+
+
 def calls() -> list[tuple[str, str, set[str]]]:
     """Every call of `msg` in the pack: where it is, its id, and the parameters that it gives."""
     found = []
-    for file in CODE:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for file, nodes in code().items():
+        for node in nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "msg":
                 where = f"{file.relative_to(ROOT)}:{node.lineno}"
                 given = {word.arg or "**" for word in node.keywords}
@@ -65,8 +77,8 @@ def test_every_parameter_is_used() -> None:
 
 def test_no_message_is_left_over() -> None:
     """Ids that are put together (`failure.opening.<kind>`) are found by their quoted beginning."""
-    code = "\n".join(file.read_text("utf-8") for file in CODE)
-    left = [name for name in ENGLISH if f'"{name}"' not in code and f'"{name.rpartition(".")[0]}.{{' not in code]
+    texts = "\n".join(file.read_text("utf-8") for file in CODE)
+    left = [name for name in ENGLISH if f'"{name}"' not in texts and f'"{name.rpartition(".")[0]}.{{' not in texts]
     assert not left
 
 
@@ -74,8 +86,8 @@ def error_classes() -> set[str]:
     """The names of the pack's own exceptions; those that build on ValueError stay inside the code that raises them."""
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for file in CODE
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for nodes in code().values()
+        for node in nodes
         if isinstance(node, ast.ClassDef)
     }
     found = {"Exception", "NanoBananaError"}
@@ -97,10 +109,10 @@ def inline_texts(node: ast.AST) -> Iterator[str]:
             yield from inline_texts(child)
 
 
-def inline_errors(code: str, errors: set[str]) -> list[tuple[int, str]]:
+def inline_errors(nodes: Iterable[ast.AST], errors: set[str]) -> list[tuple[int, str]]:
     """Line and text of every argument of an error, and every `cure`, that says three words or more in the code."""
     found = []
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             given = [word.value for word in node.keywords if word.arg == "cure"]
@@ -117,9 +129,9 @@ def test_no_error_has_its_text_in_the_code() -> None:
     errors = error_classes()
     left = [
         (str(file.relative_to(ROOT)), *found)
-        for file in CODE
+        for file, nodes in code().items()
         if ROOT / "core/providers" not in file.parents and file != ROOT / "core/cli.py"
-        for found in inline_errors(file.read_text("utf-8"), errors)
+        for found in inline_errors(nodes, errors)
     ]
     assert not left
 
@@ -135,7 +147,7 @@ def test_no_error_has_its_text_in_the_code() -> None:
     ],
 )
 def test_an_inline_text_of_an_error_is_found(code: str) -> None:
-    assert inline_errors(code, {"Impossible"})
+    assert inline_errors(ast.walk(ast.parse(code)), {"Impossible"})
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.parent.name))
