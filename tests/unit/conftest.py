@@ -43,6 +43,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """The process that others are forked from is one for all forked workers, and imports while the tests are collected."""
+    if session.config.getoption("--forks"):
+        python_process.start_server()
+
+
+def pytest_unconfigure() -> None:
+    python_process.end_server()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def short_pauses() -> Iterator[None]:
     """Pauses between two tries of a request grow as ever, from 10 to 80 ms."""
@@ -50,13 +60,6 @@ def short_pauses() -> Iterator[None]:
         patch.setattr(backoff, "_FIRST", 0.01)
         patch.setattr(backoff, "_LONGEST", 0.08)
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def ended_server() -> Iterator[None]:
-    """The process that others are forked from ends with the tests."""
-    yield
-    python_process.end_server()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -54,7 +54,7 @@ class PythonProcess:
     def __init__(self, script: str, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
         words = [str(ROOT), *arguments]
         environ = dict(os.environ if environ is None else environ)
-        if sys.platform != "linux" or os.environ.get(NEW):
+        if _new():
             self._process: _New | _Forked = _New(script, words, environ)
         else:
             self._process = _Forked(script, words, environ)
@@ -131,6 +131,17 @@ class _Forked:
 
 _lock = threading.Lock()
 _running: list[tuple[socket.socket, subprocess.Popen[bytes]]] = []
+
+
+def start_server() -> None:
+    """Starts the process that forks, where it will be used; forks of this process share it."""
+    if not _new():
+        _server()
+
+
+def _new() -> bool:
+    """Whether each process is a new Python."""
+    return sys.platform != "linux" or bool(os.environ.get(NEW))
 
 
 def _server() -> socket.socket:
