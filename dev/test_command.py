@@ -225,7 +225,9 @@ class Stages:
         shared = workers(names[0]) if whole else []
         stage = "tests/" + "+".join(names)
         folders = [f"tests/{name}" for name in names]
-        code = self.check(stage, [*command, *shared, f"--junitxml={report}", *folders], more)
+        # Of pytest's kinds of report one that knows the properties of a test: it warns of each in the others.
+        reported = [f"--junitxml={report}", "-o", "junit_family=xunit1"]
+        code = self.check(stage, [*command, *shared, *reported, *folders], more)
         if code == FAILED and whole and (failed := browser_failures(kept, report)):
             first = self.results.pop()
             self.check(stage, [*command, *failed], more)
