@@ -49,6 +49,8 @@ _CODE_FIELDS = (
     "errorCode",
 )
 _LONGEST_INNER = 64 << 10
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？]); ")
+"""A semicolon behind a whole sentence."""
 _CODE_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9]*([_.:-][A-Za-z0-9]+)+")
 
 
@@ -68,7 +70,7 @@ class ErrorMessage:
     @property
     def shown(self) -> str:
         """Its message, without repeats, keys and pictures."""
-        return redact("; ".join(dict.fromkeys(self.texts)))
+        return redact(_SENTENCE_END.sub(" ", "; ".join(dict.fromkeys(self.texts))))
 
 
 def error_message(value: Any) -> ErrorMessage:

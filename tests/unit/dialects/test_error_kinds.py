@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pack.core.dialects.parsing.error_codes import GENERAL
 from pack.core.dialects.parsing.error_kinds import kind_of
+from pack.core.dialects.parsing.error_message import ErrorMessage
 from pack.core.dialects.parsing.error_parsing import error_in, failure_of, no_picture
 from pack.core.dialects.parsing.error_phrases import declines, seconds_in, takes_addresses_only
 
@@ -294,3 +295,9 @@ def test_a_refusal_of_the_content_in_a_server_s_error_is_one(status: int, words:
 
 def test_the_user_s_own_words_in_a_server_s_error_are_no_refusal() -> None:
     assert kind_of(500, (), "failed for: nsfw content detected", prompt="a sign: NSFW content detected") == "server"
+
+
+def test_two_sentences_of_an_error_have_no_semicolon_between_them() -> None:
+    """Other parts have one, and repeats are said once."""
+    said = ErrorMessage(["It failed.", "Internal error", "No reason", "It failed."])
+    assert said.shown == "It failed. Internal error; No reason"
