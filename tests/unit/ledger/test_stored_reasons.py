@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journal_driver import claim_one, open_journal
@@ -34,7 +35,7 @@ def kept(home: Path, reason: str, *, withdrawn: bool = False) -> str:
 
 
 @given(said=st.text(), status=st.integers(0, 999))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_message_comes_back_as_the_message_that_it_was(
     tmp_path_factory: pytest.TempPathFactory, said: str, status: int
 ) -> None:
