@@ -10,6 +10,7 @@ from typing import Any
 # Before numpy and torch are imported. Their threads wait for each other in busy loops, and each worker would have its own.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import postgres_server
 import pytest
 import python_process
 import quick_pictures
@@ -21,6 +22,7 @@ from pack.tests.doubles.server import Doubles
 from sqlalchemy import Connection
 from sqlalchemy.engine import Dialect, Engine
 
+DATA = pytest.StashKey[postgres_server.DataForAll]()
 MOST_EXAMPLES, FEWER_EXAMPLES = 100, 20
 """How many examples a property is tried with, with --long and without."""
 
@@ -44,13 +46,33 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """The process that others are forked from is one for all forked workers, and imports while the tests are collected."""
+    """What all forked workers share is made while the tests are collected: the process that others are forked from, and the
+    data of a new PostgreSQL server."""
     if session.config.getoption("--forks"):
         python_process.start_server()
+        if not postgres_server.missing():
+            session.stash[DATA] = postgres_server.DataForAll()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if data := session.stash.get(DATA, None):
+        data.wait()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if data := session.stash.get(DATA, None):
+        data.remove()
 
 
 def pytest_unconfigure() -> None:
     python_process.end_server()
+
+
+@pytest.fixture(scope="session")
+def data_for_all(request: pytest.FixtureRequest) -> Path | None:
+    """The data of a new PostgreSQL server; None in a process that makes its own."""
+    data = request.session.stash.get(DATA, None)
+    return data.data if data else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,8 +44,34 @@ def owned_folder(parent: Path) -> tuple[Path, int | None]:
 
 def make_data(data: Path, user: int | None) -> None:
     """The data of a server that has never run."""
-    made = ["-D", str(data), "-U", "farm", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"]
-    subprocess.run([program("initdb") or "", *made], check=True, capture_output=True, user=user, cwd="/")
+    subprocess.run(_initdb(data), check=True, capture_output=True, user=user, cwd="/")
+
+
+def _initdb(data: Path) -> list[str]:
+    options = ["-U", "farm", "-A", "trust", "-E", "UTF8", "--locale", "C", "--no-sync"]
+    return [program("initdb") or "", "-D", str(data), *options]
+
+
+class DataForAll:
+    """The data of `make_data`, made while other work is done, for processes that are forked later."""
+
+    def __init__(self) -> None:
+        self.folder, user = owned_folder(memory())
+        self._making = subprocess.Popen(
+            _initdb(self.data), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=user, cwd="/"
+        )
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def wait(self) -> None:
+        assert self._making.wait() == 0, "initdb has failed"
+
+    def remove(self) -> None:
+        self._making.kill()
+        self._making.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def memory() -> Path:

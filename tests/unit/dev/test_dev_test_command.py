@@ -194,6 +194,7 @@ def test_short(combinations): assert len(combinations({"a": (1, 2), "b": (1, 2),
 """
 
 
+@pytest.mark.long
 def test_what_takes_long_is_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text(LONG)
     found = subprocess.run(command(tmp_path), cwd=tmp_path, capture_output=True, text=True)

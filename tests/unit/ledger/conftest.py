@@ -26,10 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def unused_data() -> Iterator[Path]:
+def unused_data(data_for_all: Path | None) -> Iterator[Path]:
     """What each server begins with: making it takes ten times as long as copying it."""
     if why := postgres_server.missing():
         pytest.skip(f"the journal on a PostgreSQL server is not tested: {why}")
+    if data_for_all:
+        yield data_for_all
+        return
     folder, user = postgres_server.owned_folder(postgres_server.memory())
     postgres_server.make_data(folder / "data", user)
     yield folder / "data"
