@@ -173,9 +173,14 @@ def test_long(server):
 @pytest.mark.skipif(not test_command.FORKS, reason="no forks here")
 def test_forks_that_are_interrupted_end_what_their_fixtures_have_started(tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text(STOPPED)
-    with subprocess.Popen(
-        command(tmp_path, "unit"), cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as running:
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)  # the suite may run where it is ignored
+    try:
+        running = subprocess.Popen(
+            command(tmp_path, "unit"), cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+    with running:
         while not (tmp_path / "running").exists():
             assert running.poll() is None
             time.sleep(0.02)
