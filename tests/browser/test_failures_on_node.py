@@ -216,7 +216,7 @@ def test_a_run_that_would_change_nothing_costs_nothing(canvas: Callable[..., Any
 def test_an_empty_mask_is_painted_or_disconnected(canvas: Callable[..., Any], doubles: Any, vue: bool) -> None:
     """No other provider could do anything about it, and none is offered."""
     page = canvas(vue=vue)
-    prompt = f"A whimbrel, unpainted, {page.look}"
+    prompt = f"A wigeon, unpainted, {page.look}"
     page.page.evaluate(MASKED, "example.png")
     page.choose("NanoBananaEdit", "prompt", prompt)
     page.command("Comfy.Canvas.FitView")

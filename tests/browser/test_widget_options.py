@@ -135,8 +135,11 @@ def test_a_button_s_change_is_one_step_of_undo(canvas: Callable[..., Any]) -> No
     page = canvas()
     page.load(text_to_image("nextyear"))
     page.choose("NanoBananaGenerate", "num_images", 3)
+    use_mine = page.page.get_by_role("button", name="Use my provider").first
+    use_mine.wait_for()
+    page.settle()  # a node that grows for its note after that is a change of its own
     page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
-    page.page.get_by_role("button", name="Use my provider").first.click()
+    use_mine.click()
     provider = "() => window.app.graph.nodes.find((n) => n.type === 'ProviderConfig')?.widgets[0].value"
     for keys, name in (("", "auto"), ("Control+z", "nextyear"), ("Control+y", "auto")):
         if keys:
