@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 from measuring import Table, flat, gradient, noise, paired_cpu
+from pack.core.http.body import Base64
 from pack.core.images.picture import decode
 from pack.nodes import tensors
 from partner_nodes import partner_encoder
@@ -61,7 +62,7 @@ def compared(pixels: np.ndarray, partner: Callable[[torch.Tensor], str]) -> tupl
     tensor = as_tensor(pixels)
 
     def ours() -> bytes:
-        return base64.b64encode(tensors.picture(tensor, "x").encoded("webp").data)
+        return b"".join(Base64(tensors.picture(tensor, "x").encoded("webp").data))
 
     a, b = ours(), partner(tensor)
     assert np.array_equal(decode(base64.b64decode(a)), pixels)

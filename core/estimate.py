@@ -256,7 +256,7 @@ def _order(job: Job) -> Send:
 
 
 def _text(body: Body, marks: dict[bytes, str]) -> str:
-    inside = [part.data for part in body.parts if isinstance(part, (Base64, Raw))]
+    inside = [bytes(part.data) for part in body.parts if isinstance(part, (Base64, Raw))]
     text = "".join(marks.get(data) or data.decode("utf-8", "replace") for data in inside)
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import ProviderFailure
-from ..http.body import json_body
+from ..http.body import Raw, json_body
 from ..http.long_text import LongText
 from ..images.picture import Encoded
 from .base.polling import PollingDialect, follow_task, path_segment, unknown_task
@@ -102,7 +102,10 @@ class Kie(PollingDialect):
 
 
 def _upload_form(picture: Encoded) -> Sequence[tuple[str, str | Encoded]]:
-    name = f"{hashlib.sha256(picture.data).hexdigest()[:32]}.{picture.name.rsplit('.', 1)[1]}"
+    digest = hashlib.sha256()
+    for piece in Raw(picture.data):
+        digest.update(piece)
+    name = f"{digest.hexdigest()[:32]}.{picture.name.rsplit('.', 1)[1]}"
     return [("file", picture), ("uploadPath", "images/nano-banana"), ("fileName", name)]
 
 

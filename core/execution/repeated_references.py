@@ -16,6 +16,7 @@ from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..images.comparison import is_repeated, may_repeat
 from ..images.decoding import Pixels
+from ..images.file_data import FileData
 from ..images.picture import Encoded, UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
 
@@ -94,7 +95,7 @@ class _Comparison:
             if pixel_digest(pixels) in self._digests:
                 return True
             return any(may_repeat(size, self._sides(i)) and is_repeated(pixels, self._pixels(i)) for i in alike)
-        except UnreadablePicture:
+        except (UnreadablePicture, OSError):  # a reference may be on a disk that fails
             return False
 
     def _sides(self, index: int) -> tuple[int, int]:
@@ -106,10 +107,10 @@ class _Comparison:
 
     def _pixels(self, index: int) -> Pixels:
         if index not in self._decoded:
-            self._decoded[index] = decode(self._references[index].data)
+            self._decoded[index] = decode(bytes(self._references[index].data))
         return self._decoded[index]
 
 
-def _mark(data: bytes) -> str:
+def _mark(data: FileData) -> str:
     # Size and first bytes identify an image, and large references are not hashed as a whole for each answer.
     return f"{len(data)}:{hashlib.sha256(data[:_HEAD]).hexdigest()}"

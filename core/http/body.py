@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..images.file_data import FileData, pieces
 from ..images.picture import Encoded
 
 CHUNK = 192 * 1024
@@ -24,30 +25,26 @@ CHUNK = 192 * 1024
 class Base64:
     """The bytes of a picture as base64 text."""
 
-    data: bytes
+    data: FileData
 
     def __len__(self) -> int:
         return (len(self.data) + 2) // 3 * 4
 
     def __iter__(self) -> Iterator[bytes]:
-        view = memoryview(self.data)
-        for start in range(0, len(view), CHUNK):
-            yield base64.b64encode(view[start : start + CHUNK])
+        return map(base64.b64encode, pieces(self.data, CHUNK))
 
 
 @dataclass(frozen=True)
 class Raw:
     """Bytes as they are."""
 
-    data: bytes
+    data: FileData
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
-        view = memoryview(self.data)
-        for start in range(0, len(view), CHUNK):
-            yield view[start : start + CHUNK]
+        return pieces(self.data, CHUNK)
 
 
 @dataclass(frozen=True)
@@ -152,5 +149,6 @@ def _digest(fields: Sequence[tuple[str, str | Encoded]]) -> str:
     digest = hashlib.sha256()
     for name, value in fields:
         digest.update(name.encode() + b"\0")
-        digest.update(value.data if isinstance(value, Encoded) else value.encode("utf-8", "replace"))
+        for piece in Raw(value.data if isinstance(value, Encoded) else value.encode("utf-8", "replace")):
+            digest.update(piece)
     return digest.hexdigest()[:32]

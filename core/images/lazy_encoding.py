@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 
+from .file_data import FileData
 from .parallel import CORES
 from .picture import Encoded, Format, Picture
 
@@ -28,7 +29,7 @@ class LazyEncoded(Encoded):
     _index: int
 
     @property
-    def data(self) -> bytes:  # a field of the class above
+    def data(self) -> FileData:  # a field of the class above
         return self._series.file(self._index).data
 
     @property

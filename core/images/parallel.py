@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MOST_PIXELS = 24 << 20
-"""Pixels that are encoded at a time; each takes 20 bytes meanwhile, so that two of 4096x4096 would take 640 MB."""
+"""Pixels that are worked on at a time, unless said otherwise: one picture of 4096x4096, or more smaller ones."""
 
 
 class PixelLimit:

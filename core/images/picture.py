@@ -24,6 +24,7 @@ from .decoding import TooLarge as TooLarge
 from .decoding import UnreadablePicture as UnreadablePicture
 from .decoding import decode as decode
 from .decoding import measure as measure
+from .file_data import FileData, stored
 from .header import sniff as sniff
 from .heap import note_freed, trim_heap
 from .parallel import PixelLimit, on_all_cores
@@ -52,16 +53,18 @@ _FEW_BYTES = 256 << 10
 _SMALL = 512 << 10
 """Pixels of a picture up to this many are encoded by Pillow, which is quicker and holds the interpreter for 6 ms at most."""
 _STRIP_BYTES = 4 << 20
-_ENCODING, _HASHING = PixelLimit(), PixelLimit()
+_ENCODED_PIXELS = 32 << 20
+"""Pixels that are encoded at a time, two of 4096x4096: the encoder takes 20 bytes for each of them."""
+_ENCODING, _HASHING = PixelLimit(_ENCODED_PIXELS), PixelLimit()
 _BY_PILLOW = threading.Lock()
 """One encode at a time: each holds the interpreter for tens of ms at a stretch, several in a row would stall the host."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as a file in memory."""
+    """A picture as a file."""
 
-    data: bytes
+    data: FileData
     format: Format
     width: int
     height: int
@@ -134,7 +137,7 @@ class Picture:
         with self._lock:
             if key not in self._encoded:
                 with _ENCODING.reserved(self.width * self.height):
-                    data = save(self._source(*key), format_name)
+                    data = stored(save(self._source(*key), format_name))
                 self._encoded = {key: Encoded(data, format_name, self.width, self.height)}
                 if self.width * self.height * self.channels > _KEEP_PIXELS:
                     trim_heap()

@@ -146,7 +146,7 @@ class Turns:
                     self._store.touch(found)
                 else:
                     key = f"{_reference_key(digest)}.{EXTENSION.get(sent.format, sent.format)}"
-                    self._store.put_soon(key, sent.data, sync=True)
+                    self._store.put_soon(key, bytes(sent.data), sync=True)
                     self._count(len(sent.data))
                 if not self._store.may_vanish:
                     self._known_until[digest] = now + _KNOWN_SECONDS

@@ -66,7 +66,7 @@ def refused(engine: Engine, name: str, asked: Request, model: str = "recommended
 
 def files(name: str, asked: Request) -> list[bytes]:
     """The references as the provider's spec has them encoded."""
-    return [file.data for file in encode_references(asked.references, QUICK_SPECS[name])[0]]
+    return [bytes(file.data) for file in encode_references(asked.references, QUICK_SPECS[name])[0]]
 
 
 def edit(prompt: str, references: int = 2, first: int = 0) -> Request:

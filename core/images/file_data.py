@@ -1,0 +1,75 @@
+"""The bytes of a picture's file: in memory, or in an unnamed file on disk where they are many.
+
+Fourteen references of 4096x4096 are 300 MB as files. On disk they leave room for two encoders at a time, each of which
+takes 350 MB.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+MOST_IN_MEMORY = 8 << 20
+"""Bytes of a file that stay in memory; one of 2048x2048 is 5 MB."""
+_WRITTEN = 1 << 20
+"""Bytes written at a time."""
+
+
+class DiskBytes:
+    """Bytes in a file that nobody else can open, gone with this object. Read by slices, from any thread.
+
+    Read and not mapped into memory: where a page of a mapped file can't be read, the system ends the process.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        """A copy of a slice with the step 1. Raises OSError where the disk fails."""
+        first, end, _ = part.indices(self._size)
+        wanted = max(0, end - first)
+        with self._lock:
+            self._file.seek(first)
+            data = self._file.read(wanted)
+        if len(data) != wanted:
+            raise OSError("a temporary file is shorter than what was written to it")
+        return data
+
+    def __bytes__(self) -> bytes:
+        return self[:]
+
+    def __repr__(self) -> str:
+        return f"DiskBytes({self._size})"
+
+
+FileData = bytes | DiskBytes
+
+
+def stored(data: bytes) -> FileData:
+    """`data`, on disk where it is more than `MOST_IN_MEMORY` bytes and the system's folder for temporary files takes it."""
+    if len(data) <= MOST_IN_MEMORY:
+        return data
+    try:
+        file = tempfile.TemporaryFile(prefix="nano-banana-", buffering=0)  # noqa: SIM115 it lives as long as the object
+    except OSError:
+        return data
+    try:
+        for piece in pieces(data, _WRITTEN):
+            if file.write(piece) != len(piece):
+                raise OSError("the disk is full")
+    except OSError:
+        file.close()
+        return data
+    return DiskBytes(file, len(data))
+
+
+def pieces(data: FileData, size: int) -> Iterator[bytes | memoryview]:
+    """The bytes in pieces of `size`, the last one shorter. Raises OSError where they are on a disk that fails."""
+    source = memoryview(data) if isinstance(data, bytes) else data
+    return (source[start : start + size] for start in range(0, len(source), size))
