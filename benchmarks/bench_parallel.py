@@ -23,6 +23,8 @@ from measuring import ROOT, Table, is_quiet, photo
 SIDE, AT_ONCE = 1024, 8
 FEW, MANY = 16, 100
 GENERATE_LATENCY, EDIT_LATENCY = 1.0, 2.0
+TICK = 0.05
+"""Seconds between two looks of a node at its run."""
 MOST_GROWTH = 4.0
 """MB that a run may take for a frame more, beside the frames and the results: the pixels of a reference are 3 MB."""
 
@@ -49,10 +51,18 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
     import numpy as np
     import torch
     from pack.core.engine import Engine
+    from pack.core.execution.image_task import ImageTask
     from pack.core.images.parallel import on_all_cores
     from pack.core.planning.choice import ProviderChoice
     from pack.core.request import Options, Request
     from pack.nodes import tensors
+    from pack.nodes.early_outputs import Arrived, EarlyOutputs
+    from pack.nodes.output_image import OutputImage
+
+    def output(task: ImageTask) -> OutputImage:
+        assert task.result is not None
+        pixels = task.result.pixels
+        return OutputImage(tensors.image(pixels), tensors.transparency(pixels), task, task.source)
 
     variables = {"NANO_BANANA_GOOGLE_API_KEY": "k" * 20, "NANO_BANANA_GOOGLE_BASE_URL": f"{url}/{latency}"}
     with tempfile.TemporaryDirectory(prefix="nano-banana-bench-") as home:
@@ -70,11 +80,17 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
             ]
         before, begun, worked = peak(), time.perf_counter(), time.process_time()
         run = engine.run(requests, engine.plan(ProviderChoice("google"), requests))
-        run.done.wait()
-        memory = peak() - before
+        early = EarlyOutputs(lambda: [Arrived(task, task, output) for task in run.tasks if task.result])
+        while not run.done.wait(TICK):
+            early.begin()
         received = time.perf_counter()
-        results = [task.result.pixels for task in run.tasks if task.result]
-        images = on_all_cores(tensors.image, results)  # as the nodes do it
+        early.stop()
+        early.wait()
+        # as the nodes do it
+        images = on_all_cores(
+            lambda task: early.take(task) or output(task), [task for task in run.tasks if task.result]
+        )
+        memory = peak() - before - sum(each.image.nbytes + each.mask.nbytes for each in images) / 1e6
         converting = time.perf_counter() - received
         seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
         assert len(images) == count, [task.error for task in run.tasks if task.error][:1]
@@ -109,7 +125,7 @@ def main() -> int:
         few = measured("edit", FEW, EDIT_LATENCY, url)
         many = measured("edit", MANY, EDIT_LATENCY, url)
         ideal = EDIT_LATENCY * -(-MANY // AT_ONCE)
-        tensors_made = f"{many['converting']:.1f} s to put {MANY} results into float tensors"
+        tensors_made = f"{many['converting']:.1f} s of them after the last answer"
         note = f"{many['seconds']:.1f} s, of which {many['cpu']:.1f} s of CPU; {tensors_made}"
         quiet = quiet and is_quiet()
         table.line(

@@ -18,6 +18,7 @@ from .. import comfyui
 from ..core.errors.messages import msg
 from ..core.execution.run import Run
 from ..core.providers.spec import Operation
+from .early_outputs import EarlyOutputs
 from .failure_events import send_failure
 from .inputs import THOUGHTS_OUTPUT
 from .list_element import Element, NodeRequests
@@ -74,7 +75,11 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         for group in planned
     ]
     runs = [each.run for each in list_runs]
-    await _wait_for(runs, node_id)
+    early = EarlyOutputs(lambda: (picture for each in list_runs for picture in each.arrived()))
+    try:
+        await _wait_for(runs, node_id, early.begin)
+    finally:
+        early.stop()
     for each in list_runs:
         each.distribute()
     if is_linked:
@@ -91,7 +96,7 @@ async def _perform(hidden: Any, operation: Operation, elements: Sequence[Element
         send_failure(node_id, error, elements)
         raise error
     await _mark_notified(runs)
-    await make_outputs(elements, operation)
+    await make_outputs(elements, operation, early)
 
 
 def _notice_missing_drafts(elements: Sequence[Element]) -> None:
@@ -122,8 +127,11 @@ async def _before_failure(runs: Sequence[Run]) -> None:
         await asyncio.sleep(comfyui.TICK)
 
 
-async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
-    """Waits for runs and shows their progress. Stops them when the user interrupts, or the host cancels the prompt."""
+async def _wait_for(runs: Sequence[Run], node_id: str | None, meanwhile: Callable[[], None]) -> None:
+    """Waits for runs, shows their progress and calls `meanwhile` again and again.
+
+    Stops them when the user interrupts, or the host cancels the prompt.
+    """
     progress = RunProgress(runs, node_id)
     loop = asyncio.get_running_loop()
     ended: set[asyncio.Future[None]] = set()
@@ -136,6 +144,7 @@ async def _wait_for(runs: Sequence[Run], node_id: str | None) -> None:
             if comfyui.interrupted():
                 raise comfyui.interrupt_exception()
             await progress.update()
+            meanwhile()
             await asyncio.wait(ended, timeout=comfyui.TICK)
     except asyncio.CancelledError:
         progress.stop(msg("execution.ended_by_another_node"), cancel=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from comfy_api.latest import io
 
@@ -16,6 +15,7 @@ from ..core.execution.image_task import ImageTask
 from ..core.execution.report import Report, sum_usd
 from ..core.images.parallel import PixelLimit, on_all_cores
 from ..core.providers.spec import Operation
+from .early_outputs import EarlyOutputs
 from .inputs import BLOCK, FAIL
 from .list_element import Element, NodeRequests
 from .list_places import named_places
@@ -68,8 +68,8 @@ def _combined(elements: Sequence[Element], incomplete: Sequence[Element]) -> Nan
     return summarized(errors[0], what, joined(spent, sentences_about_money(everything, errors)))
 
 
-async def make_outputs(elements: Sequence[Element], operation: Operation) -> None:
-    """Gives each element its output."""
+async def make_outputs(elements: Sequence[Element], operation: Operation, early: EarlyOutputs) -> None:
+    """Gives each element its output. `early` has some of their pictures."""
     notices = _group_notices(elements)
     if notices:
         log.warning("%s", "\n".join(notices))
@@ -77,12 +77,17 @@ async def make_outputs(elements: Sequence[Element], operation: Operation) -> Non
     places = [Place(operation, number, len(elements), any(with_drafts)) for number in range(1, len(elements) + 1)]
     for element in elements:
         element.report.add_notices(notices)
-    outputs = await comfyui.in_thread(lambda: [_output(*each) for each in zip(elements, places, strict=True)])
+
+    def make() -> list[io.NodeOutput]:
+        early.wait()
+        return [_output(*each, early) for each in zip(elements, places, strict=True)]
+
+    outputs = await comfyui.in_thread(make)
     for element, output in zip(elements, outputs, strict=True):
         element.output = output
 
 
-def _output(element: Element, place: Place) -> io.NodeOutput:
+def _output(element: Element, place: Place, early: EarlyOutputs) -> io.NodeOutput:
     report = element.report
     if report.ordered:
         return ordered_output(report, place)
@@ -90,10 +95,15 @@ def _output(element: Element, place: Place) -> io.NodeOutput:
         return blocked_output(report, place)
     if element.asked is None or not element.output_tasks:
         return empty_output(report, place)
-    return node_output(report, place, on_all_cores(partial(_output_image, element.asked), element.output_tasks))
+    asked = element.asked
+
+    def make(task: ImageTask) -> OutputImage:
+        return early.take(task) or output_image(asked, task)
+
+    return node_output(report, place, on_all_cores(make, element.output_tasks))
 
 
-def _output_image(asked: NodeRequests, task: ImageTask) -> OutputImage:
+def output_image(asked: NodeRequests, task: ImageTask) -> OutputImage:
     """One output picture; of large ones fewer at a time, since each is several times in memory while it is put into line."""
     height, width = task.result.pixels.shape[:2] if task.result else (0, 0)
     with _AT_ONCE.reserved(width * height):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..core.engine import Engine
 from ..core.errors import NanoBananaError
@@ -12,7 +13,9 @@ from ..core.execution.run import Run
 from ..core.ledger import RunContext
 from ..core.planning.merging import can_merge, merged
 from ..core.planning.plan import Plan
+from .early_outputs import Arrived
 from .list_element import Element, NodeRequests
+from .list_outputs import output_image
 
 Planned = tuple[Element, NodeRequests, Plan]
 
@@ -36,12 +39,21 @@ class ListRun:
         self._requests = requests
         """Each with its element's own number of the frame."""
         self._lengths = [len(asked.requests) for _, asked, _ in planned]
+        self._asked = [asked for _, asked, _ in planned for _ in asked.requests]
         numbered = [replace(request, frame=number) for number, request in enumerate(requests)]
         plan, reference_format = merged([plan for _, _, plan in planned]), planned[0][1].reference_format
         wants_drafts = wants_drafts or (shows_drafts and plan.delivery == "now")
         self.run: Run = engine.run(
             numbered, plan, reference_format, context, auto_notify=False, wants_drafts=wants_drafts
         )
+
+    def arrived(self) -> Iterator[Arrived]:
+        """The pictures that have a result. Not for use once the elements have their parts."""
+        for task in self.run.tasks:
+            if task.result is not None:
+                request, asked = self._requests[task.slot.frame], self._asked[task.slot.frame]
+                own = replace(task, request=request, slot=replace(task.slot, frame=request.frame))
+                yield Arrived(task, own, partial(output_image, asked))
 
     def distribute(self) -> None:
         """Gives each element its part of the report. Raises what ended the run, unless it is a failure of the elements."""

@@ -246,6 +246,45 @@ def test_one_prompt_against_pictures_masks_and_seeds(bench: Bench, tag: str) -> 
         assert not np.array_equal(result[~outside], picture[~outside])
 
 
+def test_what_is_made_while_others_are_awaited_goes_to_its_own_frame(
+    bench: Bench, listener: WsClient, tag: str
+) -> None:
+    """Three frames are back before the one of the first element: their output pictures are made then."""
+    graph: Graph = {"config": node("ProviderConfig", provider="onerouter")}
+    pictures = [colours(96, 128, seed) for seed in (1, 2, 3, 4)]
+    protected = [np.zeros((96, 128), bool) for _ in pictures]
+    for i, (pixels, part) in enumerate(zip(pictures, protected, strict=True)):
+        part[:, 32 * (i % 3 + 1) :] = True
+        grey = np.repeat(np.where(part, 0, 255).astype(np.uint8)[..., None], 3, 2)
+        graph[f"load_{i}"] = node("LoadImage", image=bench.put(f"{tag}-{i}.png", pixels))
+        graph[f"grey_{i}"] = node("LoadImage", image=bench.put(f"{tag}-mask-{i}.png", grey))
+    for name in ("load", "grey"):
+        graph[f"two_{name}"] = node("ImageBatch", image1=[f"{name}_1", 0], image2=[f"{name}_2", 0])
+        graph[f"three_{name}"] = node("ImageBatch", image1=[f"two_{name}", 0], image2=[f"{name}_3", 0])
+    graph["painted"] = node("ImageToMask", image=["grey_0", 0], channel="red")
+    graph["three_painted"] = node("ImageToMask", image=["three_grey", 0], channel="red")
+    graph["make"] = node(
+        "NanoBananaEdit",
+        prompt=list_of(graph, "prompts", [f"{tag} first", f"{tag} others"]),
+        images__image_1=list_of(graph, "images", [["load_0", 0], ["three_load", 0]]),
+        mask=list_of(graph, "masks", [["painted", 0], ["three_painted", 0]]),
+        batch_mode="each",
+        provider=["config", 0],
+        mask_feather=0,
+    )
+    graph["show"] = node("PreviewImage", images=["make", 0])
+    graph["infos"] = node("PreviewAny", source=["make", 3])
+    bench.doubles.fault("hold", provider="onerouter", match=f"{tag} first")
+    prompt_id = bench.host.queue_prompt(graph, listener.client)
+    listener.wait_text("3 of 4 back")
+    bench.doubles.clear_faults()
+    ran = Ran(bench.host, bench.host.wait_prompt(prompt_id))
+    assert ran.status == "success", ran.error
+    assert len(ran.images()) == 4 and bench.paid(tag) == 4
+    for result, picture, kept in zip(ran.images(), pictures, protected, strict=True):
+        assert np.array_equal(result[kept], picture[kept]) and not np.array_equal(result[~kept], picture[~kept])
+
+
 def test_providers_as_a_list_are_each_asked(bench: Bench, tag: str) -> None:
     """The same prompt at two providers: two runs, one group."""
     graph: Graph = {

@@ -1,0 +1,87 @@
+"""Makes output pictures of the results that are here while others are awaited.
+
+Otherwise all pictures of a long batch are converted, and put in line with their frames, when the last one is here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..core.execution.image_task import ImageTask
+from ..core.execution.outcome import ResultImage
+from ..core.planning.negotiate import ResolvedRequest
+from .output_image import OutputImage
+
+
+class Arrived(NamedTuple):
+    """A picture of a run that has its result."""
+
+    task: ImageTask
+    """As the run has it: it may change meanwhile."""
+    own: ImageTask
+    """A copy with the numbers that its element gave it."""
+    make: Callable[[ImageTask], OutputImage]
+    """Makes its output picture of the copy."""
+
+
+class _Made(NamedTuple):
+    result: ResultImage | None
+    made_by: ResolvedRequest | None
+    output: OutputImage
+
+
+class EarlyOutputs:
+    """The outputs of one node, made one after the other on a thread that ends when there is nothing to do."""
+
+    def __init__(self, arrived: Callable[[], Iterable[Arrived]]) -> None:
+        """`arrived`: the pictures that have a result by now, some of them given before."""
+        self._arrived = arrived
+        self._seen: set[int] = set()
+        self._made: dict[int, _Made] = {}
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Goes on with what is new; called again and again, from one thread."""
+        if self._stopped or (self._thread and self._thread.is_alive()):
+            return
+        new = [each for each in self._arrived() if id(each.task) not in self._seen]
+        if not new:
+            return
+        self._seen.update(id(each.task) for each in new)
+        work = copy_context().run
+        self._thread = threading.Thread(target=work, args=(self._make, new), name="nano-banana-pictures", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no thread left: they are made at the end
+            self._thread = None
+
+    def _make(self, new: Iterable[Arrived]) -> None:
+        for each in new:
+            if self._stopped:
+                return
+            try:
+                output = each.make(each.own)
+            except Exception:  # met again at the end, where it is said
+                continue
+            self._made[id(each.task)] = _Made(each.own.result, each.own.made_by, output)
+
+    def stop(self) -> None:
+        """Begins no further picture."""
+        self._stopped = True
+
+    def wait(self) -> None:
+        """Waits for the picture that is being made after `stop`."""
+        if self._thread:
+            self._thread.join()
+
+    def take(self, task: ImageTask) -> OutputImage | None:
+        """The output of a picture, once; None where there is none of the very result that the picture has now."""
+        made = self._made.pop(id(task), None)
+        if made is None or made.result is not task.result or made.made_by is not task.made_by:
+            return None
+        return replace(made.output, task=task, source=task.source)
