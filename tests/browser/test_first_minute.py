@@ -221,7 +221,12 @@ def test_a_variation_in_a_queue_on_change_runs_once(
     assert page.page.evaluate(KINDS) == (",".join(sorted([*kinds.split(","), "PreviewImage"])) if loose else kinds)
 
 
-SHOWS_PICTURE = "() => window.app.graph.nodes.find((n) => n.type === 'PreviewImage').widgets?.length > 0"
+SHOWS_PICTURE = """() => {
+    const node = window.app.graph.nodes.find((n) => n.type === 'PreviewImage');
+    const image = document.querySelector(`.lg-node[data-node-id="${node.id}"] img`);
+    return node.imgs?.length > 0 && (node.widgets?.length > 0 || image?.naturalWidth > 0);
+}"""
+"""The classic canvas draws it by a widget, Nodes 2.0 as an element."""
 MODE = "(mode) => { window.app.extensionManager.queueSettings.mode = mode; }"
 """How the queue of the page runs."""
 
