@@ -15,6 +15,7 @@ from typing import Any
 from ..dialects.base.step import Job, ModelTurn
 from ..errors import LedgerFailed
 from ..errors.messages import msg
+from ..images.file_data import UnreadableFile
 from ..ledger.journal import Journal
 from ..ledger.kept_answers import KeptAnswer
 from ..ledger.messages import unwritten_notice
@@ -66,7 +67,7 @@ class CallJournal:
             uid, record = self.uid(number), request_record(self._status.target, job, digests)
             self._journal.turns.keep_references(uid, digests, job.references)
             self._journal.turns.write_ordered(uid, encoded(record))
-        except (OSError, ValueError, LedgerFailed) as error:
+        except (OSError, ValueError, LedgerFailed, UnreadableFile) as error:
             log.warning("a request could not be kept for a conversation: %s", error)
 
     def has_request(self, number: int) -> bool:
@@ -105,7 +106,7 @@ class CallJournal:
                 new = status.digests[: len(status.job.references)]  # those of earlier turns are kept with them
                 journal.turns.keep_references(uid, new, status.job.references)
             journal.turns.write(name, uid, written)
-        except (OSError, ValueError, LedgerFailed) as error:
+        except (OSError, ValueError, LedgerFailed, UnreadableFile) as error:
             log.warning("an answer could not be kept for a conversation: %s", error)
             return False
         return True

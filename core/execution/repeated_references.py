@@ -16,13 +16,12 @@ from ..errors import ProviderFailure
 from ..errors.messages import msg
 from ..images.comparison import is_repeated, may_repeat
 from ..images.decoding import Pixels
-from ..images.file_data import FileData
+from ..images.file_data import HEAD, FileData, UnreadableFile
 from ..images.picture import Encoded, UnreadablePicture, decode, measure, pixel_digest
 from ..redaction.text import redact
 
 MOST_DECODED = 16 << 20
 """Bytes of an image that are decoded to compare it."""
-_HEAD = 64 << 10
 MOST_COMPARED = 32
 """Images of one answer that are."""
 
@@ -95,7 +94,7 @@ class _Comparison:
             if pixel_digest(pixels) in self._digests:
                 return True
             return any(may_repeat(size, self._sides(i)) and is_repeated(pixels, self._pixels(i)) for i in alike)
-        except (UnreadablePicture, OSError):  # a reference may be on a disk that fails
+        except (UnreadablePicture, UnreadableFile):  # a reference may be on a disk that fails
             return False
 
     def _sides(self, index: int) -> tuple[int, int]:
@@ -113,4 +112,4 @@ class _Comparison:
 
 def _mark(data: FileData) -> str:
     # Size and first bytes identify an image, and large references are not hashed as a whole for each answer.
-    return f"{len(data)}:{hashlib.sha256(data[:_HEAD]).hexdigest()}"
+    return f"{len(data)}:{hashlib.sha256(data[:HEAD]).hexdigest()}"

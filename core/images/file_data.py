@@ -11,10 +11,25 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ..errors import ConfigError
+from ..errors.messages import msg
+
 MOST_IN_MEMORY = 8 << 20
 """Bytes of a file that stay in memory; one of 2048x2048 is 5 MB."""
+HEAD = 64 << 10
+"""First bytes that stay in memory, too: a paid answer is compared with them, and must not need a disk that may fail."""
 _WRITTEN = 1 << 20
 """Bytes written at a time."""
+
+
+class UnreadableFile(ConfigError, shown_as="ConfigError"):
+    """A temporary file can't be read any more.
+
+    No OSError: that would count as a broken connection where the file is being sent.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(msg("file_data.not_readable", why=why), cure=msg("file_data.check_disk"))
 
 
 class DiskBytes:
@@ -23,23 +38,36 @@ class DiskBytes:
     Read and not mapped into memory: where a page of a mapped file can't be read, the system ends the process.
     """
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._size = file, size
+    def __init__(self, file: BinaryIO, size: int, head: bytes = b"") -> None:
+        """`head`: the first bytes, which are never read from the file."""
+        self._file, self._size, self._head = file, size, head
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return self._size
 
     def __getitem__(self, part: slice) -> bytes:
-        """A copy of a slice with the step 1. Raises OSError where the disk fails."""
+        """A copy of a slice with the step 1. Raises UnreadableFile where the disk fails."""
         first, end, _ = part.indices(self._size)
-        wanted = max(0, end - first)
-        with self._lock:
-            self._file.seek(first)
-            data = self._file.read(wanted)
-        if len(data) != wanted:
-            raise OSError("a temporary file is shorter than what was written to it")
-        return data
+        if end <= len(self._head):
+            return self._head[first:end]
+        try:
+            with self._lock:
+                self._file.seek(first)
+                return self._read(end - first)
+        except OSError as error:
+            raise UnreadableFile(error.strerror or str(error)) from None
+
+    def _read(self, wanted: int) -> bytes:
+        """So many bytes; one read may give fewer. Raises OSError."""
+        found: list[bytes] = []
+        while wanted > 0:
+            piece = self._file.read(wanted)
+            if not piece:
+                raise OSError("it is shorter than what was written to it")
+            found.append(piece)
+            wanted -= len(piece)
+        return b"".join(found)
 
     def __bytes__(self) -> bytes:
         return self[:]
@@ -66,10 +94,10 @@ def stored(data: bytes) -> FileData:
     except OSError:
         file.close()
         return data
-    return DiskBytes(file, len(data))
+    return DiskBytes(file, len(data), data[:HEAD])
 
 
 def pieces(data: FileData, size: int) -> Iterator[bytes | memoryview]:
-    """The bytes in pieces of `size`, the last one shorter. Raises OSError where they are on a disk that fails."""
+    """The bytes in pieces of `size`, the last one shorter. Raises UnreadableFile where they are on a disk that fails."""
     source = memoryview(data) if isinstance(data, bytes) else data
     return (source[start : start + size] for start in range(0, len(source), size))

@@ -133,7 +133,8 @@ class Turns:
     # ------------------------------------------------------------------------------------------------ references
 
     def keep_references(self, uid: str, digests: Sequence[str], files: Sequence[Encoded]) -> None:
-        """Keeps pictures that were sent along for one with this uid, each by the digest of its pixels. Raises OSError."""
+        """Keeps pictures that were sent along for one with this uid, each by the digest of its pixels. Raises OSError and
+        UnreadableFile."""
         with self._lock:  # calls of one run send the same pictures
             now = time.monotonic()
             self._known_until = {digest: end for digest, end in self._known_until.items() if end > now}

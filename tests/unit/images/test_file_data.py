@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pack.core.http.body import CHUNK, Base64, Inline, Raw, json_body, multipart_body
 from pack.core.images import file_data
 from pack.core.images.decoding import decode
-from pack.core.images.file_data import DiskBytes, FileData, pieces, stored
+from pack.core.images.file_data import HEAD, DiskBytes, FileData, UnreadableFile, pieces, stored
 from pack.core.images.picture import Encoded, Picture
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (900, 1100, 3), dtype=np.uint8)
@@ -104,5 +104,25 @@ def test_a_file_that_lost_its_end_is_an_error_and_no_shorter_picture() -> None:
         file.write(bytes(100))
         there: FileData = DiskBytes(file, 200)
         assert bytes(there[:50]) == bytes(50)
-        with pytest.raises(OSError, match="shorter"):
+        with pytest.raises(UnreadableFile, match="shorter"):
             bytes(there)
+
+
+def test_what_identifies_a_file_is_known_whatever_becomes_of_the_disk() -> None:
+    with tempfile.TemporaryFile() as file:
+        there = DiskBytes(file, HEAD + 9, bytes(range(256)) * (HEAD // 256))
+        assert there[:HEAD] == bytes(range(256)) * (HEAD // 256) and there[3:5] == b"\3\4"
+        with pytest.raises(UnreadableFile):
+            there[: HEAD + 1]
+
+
+class InParts(io.BytesIO):
+    """A file that gives at most seven bytes at a time, as one of a network drive may."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(min(7, size or 0))
+
+
+def test_a_file_that_is_read_in_parts_is_read_as_a_whole() -> None:
+    data = bytes(range(100))
+    assert bytes(DiskBytes(InParts(data), 100)) == data
