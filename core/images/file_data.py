@@ -6,10 +6,12 @@ takes 350 MB.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
 from typing import BinaryIO
+from weakref import WeakSet
 
 from ..errors import ConfigError
 from ..errors.messages import msg
@@ -18,6 +20,10 @@ MOST_IN_MEMORY = 8 << 20
 """Bytes of a file that stay in memory; one of 2048x2048 is 5 MB."""
 HEAD = 64 << 10
 """First bytes that stay in memory, too: a paid answer is compared with them, and must not need a disk that may fail."""
+MOST_FILES = 64
+"""Files on disk at a time. Each is open, and macOS lets a process open 256 in all, the sockets of paid requests included."""
+FREE_BYTES = 1 << 30
+"""Bytes that stay free on the disk: the paid pictures may have to be stored on the same one."""
 _WRITTEN = 1 << 20
 """Bytes written at a time."""
 
@@ -77,13 +83,16 @@ class DiskBytes:
 
 
 FileData = bytes | DiskBytes
+_on_disk: WeakSet[DiskBytes] = WeakSet()
 
 
 def stored(data: bytes) -> FileData:
-    """`data`, on disk where it is more than `MOST_IN_MEMORY` bytes and the system's folder for temporary files takes it."""
-    if len(data) <= MOST_IN_MEMORY:
+    """`data`, on disk where it is more than `MOST_IN_MEMORY` bytes and the system's folder for temporary files has room."""
+    if len(data) <= MOST_IN_MEMORY or len(_on_disk) >= MOST_FILES:
         return data
     try:
+        if shutil.disk_usage(tempfile.gettempdir()).free < len(data) + FREE_BYTES:
+            return data
         file = tempfile.TemporaryFile(prefix="nano-banana-", buffering=0)  # noqa: SIM115 it lives as long as the object
     except OSError:
         return data
@@ -94,7 +103,9 @@ def stored(data: bytes) -> FileData:
     except OSError:
         file.close()
         return data
-    return DiskBytes(file, len(data), data[:HEAD])
+    there = DiskBytes(file, len(data), data[:HEAD])
+    _on_disk.add(there)
+    return there
 
 
 def pieces(data: FileData, size: int) -> Iterator[bytes | memoryview]:

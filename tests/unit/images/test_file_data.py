@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import errno
 import io
+import shutil
 import tempfile
 import threading
 from typing import Any
 from unittest.mock import patch
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -97,6 +99,24 @@ def test_no_folder_for_temporary_files_leaves_the_file_in_memory(monkeypatch: py
     data = bytes(2 << 20)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
     assert stored(data) is data
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_a_disk_with_little_room_is_left_to_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, whole = bytes(2 << 20), shutil.disk_usage(tempfile.gettempdir())
+    for free, is_on_disk in ((file_data.FREE_BYTES, False), (file_data.FREE_BYTES + len(data), True)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: whole._replace(free=free))
+        assert isinstance(stored(data), DiskBytes) is is_on_disk
+
+
+def test_there_are_never_many_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those beyond stay in memory, and files that nobody needs any more make room for others."""
+    monkeypatch.setattr(file_data, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(file_data, "_on_disk", WeakSet())
+    there = [stored(bytes(200)) for _ in range(file_data.MOST_FILES + 5)]
+    assert sum(isinstance(each, DiskBytes) for each in there) == file_data.MOST_FILES
+    del there[:3]
+    assert isinstance(stored(bytes(200)), DiskBytes)
 
 
 def test_a_file_that_lost_its_end_is_an_error_and_no_shorter_picture() -> None:
