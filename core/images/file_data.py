@@ -75,6 +75,9 @@ class DiskBytes:
             wanted -= len(piece)
         return b"".join(found)
 
+    def __del__(self) -> None:
+        self._file.close()  # else Python warns of an unclosed file where it shows warnings
+
     def __bytes__(self) -> bytes:
         return self[:]
 

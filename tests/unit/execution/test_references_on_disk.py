@@ -84,6 +84,7 @@ def test_a_paid_picture_is_kept_when_the_disk_fails_after_the_request_was_sent(
     after_paid_send.append(lambda: truncate(files, 0))
     run = run_of(doubles, tmp_path, provider, "late")
     assert files and run.tasks[0].result, run.tasks[0].error
+    assert doubles.request_log("late")["paid_images"] == 1
 
 
 @EACH
@@ -105,3 +106,4 @@ def test_a_disk_that_fails_before_the_request_has_left_costs_nothing(
     assert isinstance(error, ConfigError) and error.charged == "no", repr(error)
     assert "temporary file" in error.message and "Nothing was charged" in error.message, error.message
     assert run_of(doubles, tmp_path, provider, "early").tasks[0].result
+    assert doubles.request_log("early")["paid_images"] == 1

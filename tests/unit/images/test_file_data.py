@@ -119,6 +119,18 @@ def test_there_are_never_many_open_files(monkeypatch: pytest.MonkeyPatch) -> Non
     assert isinstance(stored(bytes(200)), DiskBytes)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.usefixtures("on_disk")
+def test_a_file_is_closed_with_the_last_body_that_needs_it() -> None:
+    there = stored(bytes(2 << 20))
+    assert isinstance(there, DiskBytes)
+    file, body = there._file, iter(Raw(there))
+    del there
+    assert bytes(next(body)) == bytes(CHUNK)
+    del body
+    assert file.closed
+
+
 def test_a_file_that_lost_its_end_is_an_error_and_no_shorter_picture() -> None:
     with tempfile.TemporaryFile() as file:
         file.write(bytes(100))
