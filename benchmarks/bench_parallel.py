@@ -56,7 +56,7 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
     from pack.core.planning.choice import ProviderChoice
     from pack.core.request import Options, Request
     from pack.nodes import tensors
-    from pack.nodes.early_outputs import Arrived, EarlyOutputs
+    from pack.nodes.early_outputs import EarlyOutputs
     from pack.nodes.output_image import OutputImage
 
     def output(task: ImageTask) -> OutputImage:
@@ -80,7 +80,7 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
             ]
         before, begun, worked = peak(), time.perf_counter(), time.process_time()
         run = engine.run(requests, engine.plan(ProviderChoice("google"), requests))
-        early = EarlyOutputs(lambda: [Arrived(task, task, output) for task in run.tasks if task.result])
+        early = EarlyOutputs(lambda: [(task, lambda task: (task, output(task))) for task in run.tasks if task.result])
         while not run.done.wait(TICK):
             early.begin()
         received = time.perf_counter()

@@ -16,16 +16,8 @@ from ..core.execution.outcome import ResultImage
 from ..core.planning.negotiate import ResolvedRequest
 from .output_image import OutputImage
 
-
-class Arrived(NamedTuple):
-    """A picture of a run that has its result."""
-
-    task: ImageTask
-    """As the run has it: it may change meanwhile."""
-    own: ImageTask
-    """A copy with the numbers that its element gave it."""
-    make: Callable[[ImageTask], OutputImage]
-    """Makes its output picture of the copy."""
+Make = Callable[[ImageTask], tuple[ImageTask, OutputImage]]
+"""Makes the output picture of a copy that has the numbers of its element, and gives both: a run's own may change meanwhile."""
 
 
 class _Made(NamedTuple):
@@ -37,8 +29,8 @@ class _Made(NamedTuple):
 class EarlyOutputs:
     """The outputs of one node, made one after the other on a thread that ends when there is nothing to do."""
 
-    def __init__(self, arrived: Callable[[], Iterable[Arrived]]) -> None:
-        """`arrived`: the pictures that have a result by now, some of them given before."""
+    def __init__(self, arrived: Callable[[], Iterable[tuple[ImageTask, Make]]]) -> None:
+        """`arrived`: the pictures of the runs that have a result by now, some of them given before."""
         self._arrived = arrived
         self._seen: set[int] = set()
         self._made: dict[int, _Made] = {}
@@ -49,10 +41,10 @@ class EarlyOutputs:
         """Goes on with what is new; called again and again, from one thread."""
         if self._stopped or (self._thread and self._thread.is_alive()):
             return
-        new = [each for each in self._arrived() if id(each.task) not in self._seen]
+        new = [(task, make) for task, make in self._arrived() if id(task) not in self._seen]
         if not new:
             return
-        self._seen.update(id(each.task) for each in new)
+        self._seen.update(id(task) for task, _ in new)
         work = copy_context().run
         self._thread = threading.Thread(target=work, args=(self._make, new), name="nano-banana-pictures", daemon=True)
         try:
@@ -60,15 +52,15 @@ class EarlyOutputs:
         except RuntimeError:  # the system has no thread left: they are made at the end
             self._thread = None
 
-    def _make(self, new: Iterable[Arrived]) -> None:
-        for each in new:
+    def _make(self, new: Iterable[tuple[ImageTask, Make]]) -> None:
+        for task, make in new:
             if self._stopped:
                 return
             try:
-                output = each.make(each.own)
+                own, output = make(task)
             except Exception:  # met again at the end, where it is said
                 continue
-            self._made[id(each.task)] = _Made(each.own.result, each.own.made_by, output)
+            self._made[id(task)] = _Made(own.result, own.made_by, output)
 
     def stop(self) -> None:
         """Begins no further picture."""

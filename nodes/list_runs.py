@@ -9,13 +9,15 @@ from functools import partial
 
 from ..core.engine import Engine
 from ..core.errors import NanoBananaError
+from ..core.execution.image_task import ImageTask
 from ..core.execution.run import Run
 from ..core.ledger import RunContext
 from ..core.planning.merging import can_merge, merged
 from ..core.planning.plan import Plan
-from .early_outputs import Arrived
+from .early_outputs import Make
 from .list_element import Element, NodeRequests
 from .list_outputs import output_image
+from .output_image import OutputImage
 
 Planned = tuple[Element, NodeRequests, Plan]
 
@@ -47,13 +49,15 @@ class ListRun:
             numbered, plan, reference_format, context, auto_notify=False, wants_drafts=wants_drafts
         )
 
-    def arrived(self) -> Iterator[Arrived]:
+    def arrived(self) -> Iterator[tuple[ImageTask, Make]]:
         """The pictures that have a result. Not for use once the elements have their parts."""
-        for task in self.run.tasks:
-            if task.result is not None:
-                request, asked = self._requests[task.slot.frame], self._asked[task.slot.frame]
-                own = replace(task, request=request, slot=replace(task.slot, frame=request.frame))
-                yield Arrived(task, own, partial(output_image, asked))
+        # The number is taken here: `distribute` may change that of the picture before its output is begun.
+        return ((task, partial(self._output, task.slot.frame)) for task in self.run.tasks if task.result is not None)
+
+    def _output(self, number: int, task: ImageTask) -> tuple[ImageTask, OutputImage]:
+        request = self._requests[number]
+        own = replace(task, request=request, slot=replace(task.slot, frame=request.frame))
+        return own, output_image(self._asked[number], own)
 
     def distribute(self) -> None:
         """Gives each element its part of the report. Raises what ended the run, unless it is a failure of the elements."""

@@ -12,7 +12,7 @@ import torch
 from pack.core.execution.image_task import ImageTask
 from pack.core.execution.outcome import ResultImage
 from pack.core.request import Options, Request
-from pack.nodes.early_outputs import Arrived, EarlyOutputs
+from pack.nodes.early_outputs import EarlyOutputs, Make
 from pack.nodes.output_image import OutputImage
 
 SECONDS = 60.0
@@ -34,8 +34,16 @@ def made_of(task: ImageTask) -> OutputImage:
     return OutputImage(torch.from_numpy(task.result.pixels.copy()), torch.zeros(2, 2), task, task.source)
 
 
+def copied(make: Callable[[ImageTask], OutputImage]) -> Make:
+    def of_a_copy(task: ImageTask) -> tuple[ImageTask, OutputImage]:
+        own = replace(task)
+        return own, make(own)
+
+    return of_a_copy
+
+
 def ready(tasks: list[ImageTask], make: Callable[[ImageTask], OutputImage] = made_of) -> EarlyOutputs:
-    early = EarlyOutputs(lambda: [Arrived(task, replace(task), make) for task in tasks])
+    early = EarlyOutputs(lambda: [(task, copied(make)) for task in tasks])
     early.begin()
     early.wait()
     return early
@@ -76,7 +84,7 @@ def test_after_a_stop_no_further_picture_is_begun() -> None:
 
     first, second, third = a_task(1), a_task(2), a_task(3)
     tasks = [first, second]
-    early = EarlyOutputs(lambda: [Arrived(task, replace(task), slow) for task in tasks])
+    early = EarlyOutputs(lambda: [(task, copied(slow)) for task in tasks])
     early.begin()
     assert at_work.wait(SECONDS)
     early.stop()
@@ -106,7 +114,7 @@ def test_what_arrives_later_is_made_by_the_next_begin() -> None:
         made.append(task)
         return made_of(task)
 
-    early = EarlyOutputs(lambda: [Arrived(task, replace(task), noted) for task in tasks])
+    early = EarlyOutputs(lambda: [(task, copied(noted)) for task in tasks])
     early.begin()
     early.wait()
     tasks.append(second)
