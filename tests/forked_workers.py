@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess  # Windows has none
@@ -26,6 +28,12 @@ SECONDS_TO_END = 60.0
 """How long a process may take to end what its fixtures have started, when the run is stopped."""
 Hooks = list[tuple[str, dict[str, Any]]]
 """Names of hooks and their arguments, without the configuration. Reports are in pytest's serialized form."""
+
+
+@settings(max_examples=200, database=None)
+@given(st.integers())
+def read_constants(value: int) -> None:
+    """Lets Hypothesis read the constants of all modules once, for its examples: four seconds in each process otherwise."""
 
 
 class ForkedWorkers:
@@ -45,6 +53,7 @@ class ForkedWorkers:
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         if session.testsfailed or session.config.option.collectonly:
             return None  # pytest's own loop knows what to say
+        read_constants()
         sys.stdout.flush()
         sys.stderr.flush()
         # Until everybody can tell of it: Python drops an interrupt that comes in what it does around a fork.
@@ -187,13 +196,13 @@ class _Recorder:
 
 
 def _replay(config: pytest.Config, hooks: Hooks) -> None:
-    for name, given in hooks:
-        if "report" in given:
-            given["report"] = config.hook.pytest_report_from_serializable(config=config, data=given["report"])
-        if "warning_message" in given:
-            text, category, filename, line = given["warning_message"]
+    for name, arguments in hooks:
+        if "report" in arguments:
+            arguments["report"] = config.hook.pytest_report_from_serializable(config=config, data=arguments["report"])
+        if "warning_message" in arguments:
+            text, category, filename, line = arguments["warning_message"]
             # Its class may be one of a test.
-            given["warning_message"] = warnings.WarningMessage(text, type(category, (Warning,), {}), filename, line)
-            config.hook.pytest_warning_recorded.call_historic(kwargs=given)
+            arguments["warning_message"] = warnings.WarningMessage(text, type(category, (Warning,), {}), filename, line)
+            config.hook.pytest_warning_recorded.call_historic(kwargs=arguments)
         else:
-            getattr(config.hook, name)(**given)
+            getattr(config.hook, name)(**arguments)

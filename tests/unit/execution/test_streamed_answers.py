@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from dialect_driver import PNG, QUICK_SPECS, keyed, request
 from engine_play import B64, answering, engine_at
+from long_rows import every_value
 from pack.core.dialects.gemini import Gemini
 from pack.core.engine import Engine
 from pack.core.errors import NanoBananaError
@@ -440,9 +441,7 @@ OPEN = {
 }
 
 
-@pytest.mark.parametrize("name", OPEN)
-@pytest.mark.parametrize("comments", [False, True], ids=["silent", "comments"])
-@pytest.mark.parametrize("chunked", [False, True], ids=["plain", "chunked"])
+@pytest.mark.parametrize(("name", "comments", "chunked"), every_value(list(OPEN), (False, True), (False, True)))
 def test_a_stream_that_stays_open_after_its_end_is_not_waited_for(
     tmp_path: Path, asked: queue.Queue[bool], name: str, chunked: bool, comments: bool
 ) -> None:
