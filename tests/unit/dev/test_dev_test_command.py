@@ -132,6 +132,7 @@ def test_hosts_share_a_machine_by_its_memory() -> None:
     assert test_command.workers("host")[1] == str(test_command.host_workers())
 
 
+@pytest.mark.long
 @STAGES
 def test_workers_report_as_one_process_does(stage: str, tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text(
@@ -149,6 +150,7 @@ def test_workers_report_as_one_process_does(stage: str, tmp_path: Path) -> None:
     assert report.count("<testcase") == 4 and '<property name="kept" value="7"' in report
 
 
+@pytest.mark.long
 @STAGES
 def test_a_worker_that_crashes_is_a_failure(stage: str, tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("import os\n\ndef test_crash(): os._exit(3)\n")

@@ -432,6 +432,7 @@ def test_forgotten_pictures_leave_the_bucket(farm: Farm) -> None:
     assert here.look_up(["v1:1"]) == {}
 
 
+@pytest.mark.long
 def test_an_earlier_folder_of_results_is_named_and_copied_to_the_bucket(farm: Farm, tmp_path: Path) -> None:
     before = open_journal(farm.home / "shared")
     uid = store(before)
@@ -682,6 +683,7 @@ def test_objects_of_others_with_odd_keys_stop_no_list(farm: Farm) -> None:
             farm.s3.delete_raw(farm.prefix, odd)
 
 
+@pytest.mark.long
 def test_forgetting_by_the_command_leaves_nothing_in_the_bucket(farm: Farm) -> None:
     """Neither drafts, nor further pictures of the answer, nor turns and what was sent along."""
     journal = farm.machine("a", "home")
