@@ -80,7 +80,7 @@ def play(kind: str, count: int, latency: float, url: str) -> None:
             ]
         before, begun, worked = peak(), time.perf_counter(), time.process_time()
         run = engine.run(requests, engine.plan(ProviderChoice("google"), requests))
-        early = EarlyOutputs(lambda: [(task, lambda task: (task, output(task))) for task in run.tasks if task.result])
+        early = EarlyOutputs(lambda: [(task, output) for task in run.tasks if task.result])
         while not run.done.wait(TICK):
             early.begin()
         received = time.perf_counter()

@@ -9,21 +9,12 @@ import threading
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from dataclasses import replace
-from typing import NamedTuple
 
 from ..core.execution.image_task import ImageTask
-from ..core.execution.outcome import ResultImage
-from ..core.planning.negotiate import ResolvedRequest
 from .output_image import OutputImage
 
-Make = Callable[[ImageTask], tuple[ImageTask, OutputImage]]
-"""Makes the output picture of a copy that has the numbers of its element, and gives both: a run's own may change meanwhile."""
-
-
-class _Made(NamedTuple):
-    result: ResultImage | None
-    made_by: ResolvedRequest | None
-    output: OutputImage
+Make = Callable[[ImageTask], OutputImage]
+"""Makes the output picture of a copy that has the numbers of its element: a run's own may change meanwhile."""
 
 
 class EarlyOutputs:
@@ -33,7 +24,7 @@ class EarlyOutputs:
         """`arrived`: the pictures of the runs that have a result by now, some of them given before."""
         self._arrived = arrived
         self._seen: set[int] = set()
-        self._made: dict[int, _Made] = {}
+        self._made: dict[int, OutputImage] = {}
         self._stopped = False
         self._thread: threading.Thread | None = None
 
@@ -57,10 +48,9 @@ class EarlyOutputs:
             if self._stopped:
                 return
             try:
-                own, output = make(task)
+                self._made[id(task)] = make(task)
             except Exception:  # met again at the end, where it is said
                 continue
-            self._made[id(task)] = _Made(own.result, own.made_by, output)
 
     def stop(self) -> None:
         """Begins no further picture."""
@@ -74,6 +64,6 @@ class EarlyOutputs:
     def take(self, task: ImageTask) -> OutputImage | None:
         """The output of a picture, once; None where there is none of the very result that the picture has now."""
         made = self._made.pop(id(task), None)
-        if made is None or made.result is not task.result or made.made_by is not task.made_by:
+        if made is None or made.task.result is not task.result or made.task.made_by is not task.made_by:
             return None
-        return replace(made.output, task=task, source=task.source)
+        return replace(made, task=task, source=task.source)

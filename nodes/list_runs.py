@@ -54,10 +54,10 @@ class ListRun:
         # The number is taken here: `distribute` may change that of the picture before its output is begun.
         return ((task, partial(self._output, task.slot.frame)) for task in self.run.tasks if task.result is not None)
 
-    def _output(self, number: int, task: ImageTask) -> tuple[ImageTask, OutputImage]:
+    def _output(self, number: int, task: ImageTask) -> OutputImage:
         request = self._requests[number]
         own = replace(task, request=request, slot=replace(task.slot, frame=request.frame))
-        return own, output_image(self._asked[number], own)
+        return output_image(self._asked[number], own)
 
     def distribute(self) -> None:
         """Gives each element its part of the report. Raises what ended the run, unless it is a failure of the elements."""

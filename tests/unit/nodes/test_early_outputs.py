@@ -35,11 +35,7 @@ def made_of(task: ImageTask) -> OutputImage:
 
 
 def copied(make: Callable[[ImageTask], OutputImage]) -> Make:
-    def of_a_copy(task: ImageTask) -> tuple[ImageTask, OutputImage]:
-        own = replace(task)
-        return own, make(own)
-
-    return of_a_copy
+    return lambda task: make(replace(task))
 
 
 def ready(tasks: list[ImageTask], make: Callable[[ImageTask], OutputImage] = made_of) -> EarlyOutputs:
