@@ -31,6 +31,8 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
   let [own, whole] = [node.size[1], node.size[1]];
   let [promptHeight, pictureHeight] = [0, 0];
   let mayGrow = true;
+  /** Whether it was loaded and not laid out since: the host, too, makes it as high as its widgets, when it draws it first. */
+  let loaded = false;
   let seen = "";
   /** @type {WeakSet<Widget>} */
   const wrapped = new WeakSet();
@@ -52,6 +54,8 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
     }
   };
 
+  const isAsSet = () => node.size[1] === whole || (loaded && node.size[1] > whole);
+
   const update = () => {
     fold();
     if (isVue()) limitNotes(0);
@@ -62,7 +66,8 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
     const picture = widgetOf(node, PREVIEW);
     if (!picture) mayGrow = true;
     // A person has made it so: it doesn't grow again under the hand that makes it smaller.
-    if (node.size[1] !== whole) [own, mayGrow] = [node.size[1], false];
+    if (!isAsSet()) [own, mayGrow] = [node.size[1], false];
+    loaded = false;
     const others = node.widgets.filter((widget) => widget !== prompt && widget !== picture);
     const always = others.filter((widget) => !isAdvanced(widget) && !widget.computeLayoutSize);
     promptHeight = prompt ? promptRoom(own - start - sum(always, heightOf(node)) - FOOTER_ROWS) : 0;
@@ -85,13 +90,14 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
   const serialized = node.onSerialize;
   node.onSerialize = function (saved) {
     serialized?.call(this, saved);
-    if (!isVue() && node.size[1] === whole) saved.size = [saved.size[0], own];
+    if (!isVue() && isAsSet()) saved.size = [saved.size[0], own];
   };
   const configured = node.onConfigure;
   node.onConfigure = function (saved) {
     configured?.call(this, saved);
     [own, whole, mayGrow] = [node.size[1], node.size[1], true];
     update();
+    loaded = true;
   };
   const added = node.addCustomWidget;
   node.addCustomWidget = /** @type {typeof added} */ (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pack.tests.browser.page_parts import BOTH_RENDERERS, example, text_to_image
+from pack.tests.browser.page_parts import BOTH_RENDERERS, CAPTURE, example, text_to_image
 from playwright.sync_api import expect
 
 OFFERED = """([kind, name, value]) => {
@@ -32,6 +32,19 @@ INSIDE = """(name) => {
     const maker = holder.subgraph.nodes.find((n) => n.type === 'NanoBananaGenerate');
     return maker.widgets.find((w) => w.name === name).options.values;
 }"""
+
+HEIGHT_AFTER_UNDO = """async () => {
+    const { app } = window;
+    const { draw } = app.canvas;
+    app.canvas.draw = () => {};
+    await app.extensionManager.workflow.activeWorkflow.changeTracker.undo();
+    for (let frame = 0; frame < 3; frame++) await new Promise((done) => requestAnimationFrame(done));
+    app.canvas.draw = draw;
+    app.canvas.draw(true, true);
+    const isConfig = ({ type }) => type === 'ProviderConfig';
+    return [app.graph.serialize().nodes.find(isConfig).size[1], app.graph.nodes.find(isConfig).size[1]];
+}"""
+"""The height of the provider's node that is saved after an undo, and the one on the canvas; its note is measured before it is drawn."""
 
 
 def offers(page: Any, name: str, value: str, *, not_: bool = False, kind: str = "NanoBananaGenerate") -> None:
@@ -130,6 +143,18 @@ def test_an_unconnected_node_without_keys_is_led_to_the_free_way(canvas: Callabl
     assert page.queue()["status"]["status_str"] == "success"
 
 
+def test_a_node_that_grows_after_an_undo_is_saved_as_it_was(canvas: Callable[..., Any]) -> None:
+    """Else its height would be one more change, and what was undone could not come again."""
+    page = canvas()
+    page.load(text_to_image("nextyear"))
+    page.page.get_by_role("button", name="Use my provider").first.wait_for()
+    page.page.evaluate(CAPTURE)
+    page.choose("ProviderConfig", "provider", "auto")
+    page.page.evaluate(CAPTURE)
+    saved, drawn = page.page.evaluate(HEIGHT_AFTER_UNDO)
+    assert saved == 200 < drawn
+
+
 def test_a_button_s_change_is_one_step_of_undo(canvas: Callable[..., Any]) -> None:
     """Ctrl+Z takes the provider back and nothing else; Ctrl+Y brings it again."""
     page = canvas()
@@ -137,8 +162,7 @@ def test_a_button_s_change_is_one_step_of_undo(canvas: Callable[..., Any]) -> No
     page.choose("NanoBananaGenerate", "num_images", 3)
     use_mine = page.page.get_by_role("button", name="Use my provider").first
     use_mine.wait_for()
-    page.settle()  # a node that grows for its note after that is a change of its own
-    page.page.evaluate("() => window.app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState()")
+    page.page.evaluate(CAPTURE)
     use_mine.click()
     provider = "() => window.app.graph.nodes.find((n) => n.type === 'ProviderConfig')?.widgets[0].value"
     for keys, name in (("", "auto"), ("Control+z", "nextyear"), ("Control+y", "auto")):
