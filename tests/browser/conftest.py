@@ -49,7 +49,7 @@ expect.set_options(timeout=120_000)  # five seconds, what it is otherwise, is sh
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "used_pages: tests take the pages that earlier tests of the file have left")
+    config.addinivalue_line("markers", "used_pages: tests take the pages that earlier tests have left")
     config.addinivalue_line(
         "markers", "own_page: its page is new and nobody's afterwards, also where others take used ones"
     )
@@ -256,12 +256,18 @@ class Canvas:
         self.page.screenshot(path=self._shots / f"{name}-{self.look}.png")
 
 
-@pytest.fixture(scope="module")
-def used_pages() -> Iterator[UsedPages]:
-    """Pages that tests of this file have left."""
+@pytest.fixture(scope="session")
+def waiting_pages(chromium: Browser) -> Iterator[UsedPages]:
     pages = UsedPages()
     yield pages
     pages.close()
+
+
+@pytest.fixture(scope="module")
+def used_pages(waiting_pages: UsedPages, host: Host) -> Iterator[UsedPages]:
+    """Pages that earlier tests have left, of other files only those of `host`, which no file stops."""
+    yield waiting_pages
+    waiting_pages.keep_those_of(host.url)
 
 
 @pytest.fixture
@@ -270,7 +276,7 @@ def canvas(
 ) -> Iterator[Callable[..., Canvas]]:
     """Opens the frontend: `canvas(vue=False, light=False, locale="en", on=another_host, name="of.the.machine")`.
 
-    In a file marked `used_pages` it may be a page of an earlier test that was cleared up, save for tests marked `own_page`.
+    In a file marked `used_pages` it may be a page of an earlier test, cleared up, save for tests marked `own_page`.
     """
     shared = request.node.get_closest_marker("used_pages") and not request.node.get_closest_marker("own_page")
     failures = request.session.testsfailed

@@ -98,7 +98,7 @@ def test_what_may_have_been_charged_is_paid_again_or_withdrawn(
     """Withdrawn it leaves the sums; paid again it is asked for once more. Neither happens without a click."""
     page = canvas(vue=vue)
     before = in_doubt(host)
-    page.load(prompted(text_to_image("onerouter"), f"A rail, {page.look} {LOST}"))
+    page.load(prompted(text_to_image("onerouter"), f"A water rail, {page.look} {LOST}"))
     page.queue()
     expect(failed(page).locator(".nb-pill")).to_have_text("may have cost $0.08")
     expect(failed(page).get_by_role("note", name="may have cost $0.08: It is not known")).to_be_visible()

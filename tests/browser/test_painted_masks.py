@@ -14,7 +14,7 @@ from pack.tests.browser.page_parts import (
     text_to_image,
     toast,
 )
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError, expect
 
 HAS_PICTURE = """(kind) => {
     const node = window.app.graph.nodes.find((each) => each.type === kind);
@@ -34,6 +34,10 @@ LAYERS = """() => [...document.querySelectorAll('.mask-editor-dialog canvas')].m
 """What is drawn on each canvas of the host's editor for masks: the sum of its alpha."""
 
 
+STROKES = 10
+"""How often a stroke is tried."""
+
+
 def paint_a_mask(page: Any, kind: str) -> None:
     """On the picture of a node, in the host's editor for masks: one stroke, then Save."""
     page.page.evaluate(
@@ -46,15 +50,25 @@ def paint_a_mask(page: Any, kind: str) -> None:
     page.command("Comfy.MaskEditor.OpenMaskEditor")
     zone = page.page.get_by_test_id("pointer-zone")
     zone.wait_for()
-    # A stroke is lost that comes before the picture is drawn.
+    # A stroke is lost that comes before the picture is drawn, and sometimes the first one after that.
     page.page.wait_for_function(f"() => ({LAYERS})().some((sum) => sum > 0)")
-    before, box = page.page.evaluate(LAYERS), zone.bounding_box()
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.page.mouse.move(*middle)
-    page.page.mouse.down()
-    page.page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
-    page.page.mouse.up()
-    page.page.wait_for_function(f"(before) => ({LAYERS})().join() !== before.join()", arg=before)
+    before, painted = page.page.evaluate(LAYERS), False
+    for _ in range(STROKES):
+        box = zone.bounding_box()
+        middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.page.mouse.move(*middle)
+        page.page.mouse.down()
+        page.page.mouse.move(middle[0] + 60, middle[1] + 40, steps=4)
+        page.page.mouse.up()
+        try:
+            page.page.wait_for_function(
+                f"(before) => ({LAYERS})().join() !== before.join()", arg=before, timeout=10_000
+            )
+        except TimeoutError:
+            continue
+        painted = True
+        break
+    assert painted, "no stroke was drawn"
     page.shoot("mask-editor")
     page.page.locator(".mask-editor-dialog button").filter(has_text="Save").click()
     expect(zone).to_have_count(0)

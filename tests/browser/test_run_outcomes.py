@@ -32,7 +32,7 @@ def test_what_may_have_been_charged_is_still_asked_about_in_its_own_workflow(
 ) -> None:
     """In no other one, whose nodes have the same ids; the button there does what it did before."""
     page = canvas(vue=vue)
-    page.load(prompted(text_to_image("onerouter"), f"A dotterel, {page.look} {LOST}"))
+    page.load(prompted(text_to_image("onerouter"), f"A stone-curlew, {page.look} {LOST}"))
     page.queue()
     expect(notes(page, "bad")).to_contain_text("may have cost $0.08")
     page.load(prompted(text_to_image("onerouter"), f"A plover, {page.look}"))
@@ -69,7 +69,7 @@ def test_a_run_that_ends_while_another_workflow_is_shown_says_so_in_its_own(
         page.page.evaluate("() => window.app.queuePrompt(0)")
     progress = page.page.locator(".nb-progress:visible")
     expect(progress).to_contain_text("0 of 1 back")
-    page.load(prompted(text_to_image("onerouter"), f"A knot, {page.look}"))
+    page.load(prompted(text_to_image("onerouter"), f"A jacana, {page.look}"))
     expect(page.page.locator(".nb-price:visible")).to_contain_text("$0.08")
     expect(progress).to_have_count(0)
     doubles.release()

@@ -1,4 +1,4 @@
-"""Open pages that go from one test of a file to the next: loading the frontend anew costs four seconds of CPU each time."""
+"""Open pages that go from one test to the next: loading the frontend anew costs four seconds of CPU each time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Page
 Key = tuple[str, str, bool, str]
 """The host's address, another name for it, the renderer and the language: what a page keeps from when it was loaded."""
 MOST = 2
-"""So many pages wait: each goes on drawing its canvas, for some hundredths of a core."""
+"""So many pages wait: each takes half a gigabyte."""
 STORED = "() => [{ ...localStorage }, { ...sessionStorage }]"
 CLEAN = """async (stored) => {
     const { app } = window;
@@ -45,9 +45,21 @@ NOTHING_LEFT = """() => {
     return window.app.graph.nodes.length === 0 && workflow.openWorkflows.length === 1 && !sidebarTab.activeSidebarTabId
         && !document.querySelector('dialog[open], [role=dialog], [role=alertdialog], .p-toast-message, .nb-footer');
 }"""
+REST = """() => {
+    const { requestAnimationFrame } = window;
+    const asked = [];
+    window.requestAnimationFrame = (callback) => -asked.push(callback);
+    window.wake = () => {
+        Object.assign(window, { requestAnimationFrame });
+        asked.forEach((callback) => requestAnimationFrame(callback));
+        delete window.wake;
+    };
+}"""
+"""Draws no frame until `wake()`: the canvas of an idle page takes some hundredths of a core."""
 FADED = 10_000
 """Milliseconds in which what was closed is gone."""
 SETTLED = """async (settings) => {
+    window.wake();
     const { setting } = window.app.extensionManager;
     for (const [name, value] of Object.entries(settings)) {
         if (setting.get(name) !== value) await setting.set(name, value);
@@ -82,6 +94,7 @@ class UsedPage:
             self.page.mouse.move(-9, -9)
             self.page.evaluate(CLEAN, self.stored)
             self.page.wait_for_function(NOTHING_LEFT, timeout=FADED)
+            self.page.evaluate(REST)
         except Error:
             return False
         return True
@@ -113,6 +126,12 @@ class UsedPages:
         if len(self._waiting) > MOST:
             self._waiting.pop(0).close()
         return True
+
+    def keep_those_of(self, url: str) -> None:
+        """Closes the pages of all hosts but one."""
+        for used in [used for used in self._waiting if used.host.url != url]:
+            self._waiting.remove(used)
+            used.close()
 
     def close(self) -> None:
         for used in self._waiting:

@@ -257,3 +257,8 @@ def test_chromium_is_found_where_it_is_named(tmp_path: Path) -> None:
     assert chromium.chromium({"PATH": str(tmp_path)}, "linux") == program
     assert chromium.chromium({"PATH": str(tmp_path / "none")}, "linux") is None
     assert chromium.chromium({"CHROMIUM": str(tmp_path / "none"), "PATH": str(tmp_path)}, "linux") is None
+    without_windows = tmp_path / "chromium-headless-shell"
+    program.rename(without_windows)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert chromium.chromium({"PATH": str(tmp_path)}, "linux") == without_windows
