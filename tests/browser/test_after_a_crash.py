@@ -192,6 +192,7 @@ TILES = """() => [...document.querySelectorAll('.nb-tile')].map((tile) => {
 })"""
 
 
+@pytest.mark.long
 def test_thousands_of_tiles_scroll_to_the_end(page: Any, machine: Machine) -> None:
     """Never more than a few elements, none over another, each with its number among all."""
     open_panel(page)
@@ -225,6 +226,7 @@ def test_thousands_of_tiles_scroll_to_the_end(page: Any, machine: Machine) -> No
     assert page.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("one_day")
 def test_many_are_forgotten_from_the_menu(page: Any, machine: Machine) -> None:
     """First what is older than a month, then all; each asks first. What was spent stays."""

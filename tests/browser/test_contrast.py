@@ -62,11 +62,11 @@ def without_ring(page: Any, least: int) -> list[str]:
     return list(found)
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
 @BOTH_RENDERERS
-def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, theme: str) -> None:
+def test_every_text_can_be_read(canvas: Callable[..., Any], vue: bool, light: bool) -> None:
     """On the nodes, in the panel with what went well and what didn't, in the dialogs."""
-    page = canvas(vue=vue, light=theme == "light")
+    page = canvas(vue=vue, light=light)
     open_panel(page)
     for provider, what in (
         ("onerouter", "made"),

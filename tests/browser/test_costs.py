@@ -230,6 +230,7 @@ def test_what_the_pack_adds_is_neither_saved_nor_sent(pages: Callable[[bool], An
     assert all("nano_banana" not in node["inputs"] for node in prompt.values())
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 @pytest.mark.own_page
 def test_the_nodes_work_with_the_extension_blocked(canvas: Callable[..., Any], vue: bool) -> None:
@@ -259,6 +260,7 @@ def test_a_node_stays_as_large_as_it_was_saved(pages: Callable[[bool], Any], vue
     assert page.complaints == []
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 def test_the_canvas_is_zoomed_and_queued_over_the_buttons(canvas: Callable[..., Any], vue: bool) -> None:
     """The footer is a part of the node: the wheel zooms over it, and a shortcut works after one of its buttons was pressed."""
@@ -281,6 +283,7 @@ def test_a_free_run_says_that_nothing_was_spent(pages: Callable[[bool], Any]) ->
     expect(page.page.locator(".nb-note").filter(has_text="Nothing was spent · 1K")).to_be_visible()
 
 
+@pytest.mark.long
 @pytest.mark.own_page
 def test_a_page_that_came_up_unanswered_asks_again(canvas: Callable[..., Any]) -> None:
     """Who is here is asked for with the next price: without it a node offers everything and knows nobody."""

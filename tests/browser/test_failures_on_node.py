@@ -269,6 +269,7 @@ def test_a_message_in_the_corner_leaves_the_host_s_box_about_a_failure_free(
     assert page.complaints == []
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 @pytest.mark.own_page
 def test_a_message_in_the_corner_covers_neither_the_host_s_bars_nor_buttons_of_a_node(

@@ -103,6 +103,7 @@ def test_pictures_are_a_grid_and_open_as_large_as_the_window(
     assert page.complaints == []
 
 
+@pytest.mark.long
 def test_the_arrows_go_through_the_grid(canvas: Callable[..., Any], bench: Bench) -> None:
     """In both directions; Enter opens; a screen reader hears which picture it is."""
     page = canvas()
@@ -457,6 +458,7 @@ COVERED = """() => {
 """Which nodes lie over each other."""
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 @pytest.mark.own_page
 def test_the_nodes_of_a_new_edit_lie_beside_each_other(canvas: Callable[..., Any], bench: Bench, vue: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from pack.tests.browser.page_parts import (
     BOTH_RENDERERS,
     CAPTURE,
@@ -183,6 +184,7 @@ PROMPT = """() => {
 """How large the prompt of the edit is drawn; false where it is not in sight as a whole."""
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 def test_the_prompt_of_the_new_edit_can_be_read_in_a_small_window(canvas: Callable[..., Any], vue: bool) -> None:
     page = canvas(vue=vue)
@@ -251,6 +253,7 @@ def undo_painting(page: Any, edits: int) -> None:
     raise AssertionError(page.page.evaluate(MASKS))
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 def test_painting_again_after_an_undo_is_one_mask(canvas: Callable[..., Any], vue: bool) -> None:
     """On Generate, and then on the edit: its own picture stays, and an edit has one mask, that of the last painting."""
@@ -324,6 +327,7 @@ SAVED_LATE = """(filename) => {
 """What the MaskEditor does at its end, with the node that it was opened on: the host keeps its pictures by its id."""
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 def test_what_a_painting_replaces_or_cannot_be_is_said(canvas: Callable[..., Any], vue: bool) -> None:
     """A mask that was connected by hand is named as replaced; a result of another ratio than image_1 gets no mask."""

@@ -48,6 +48,7 @@ def test_a_page_under_an_unknown_name_asks_for_the_code(
     assert all("403" in each or STRANGER in each for each in page.complaints), page.complaints
 
 
+@pytest.mark.long
 @pytest.mark.own_page
 def test_a_closed_dialog_comes_back_from_settings(canvas: Callable[..., Any]) -> None:
     """Closed once, it leaves the page alone."""

@@ -400,6 +400,7 @@ def test_an_unknown_choice_and_a_newer_prompt_are_named(pages: Callable[[bool], 
     assert page.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("light", [False, True], ids=["dark", "light"])
 @BOTH_RENDERERS
 def test_notes_about_sockets_read_chinese(canvas: Callable[..., Any], vue: bool, light: bool) -> None:

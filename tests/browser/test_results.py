@@ -306,6 +306,7 @@ def test_the_buttons_of_a_row_say_what_they_do_and_are_whole(
     assert page.complaints == []
 
 
+@pytest.mark.long
 @pytest.mark.own_page
 def test_a_prompt_is_copied_on_every_connection(canvas: Callable[..., Any], bench: Bench) -> None:
     """The browser gives no clipboard to a page that came over plain HTTP from another machine."""

@@ -62,6 +62,7 @@ def test_what_was_spent_is_drawn_and_held_against_a_bill(
     assert page.complaints == []
 
 
+@pytest.mark.long
 def test_the_chart_is_a_line_until_something_is_spent(canvas: Callable[..., Any]) -> None:
     page = canvas()
     page.page.route("**/spend?by=day*", lambda route: route.fulfill(json={"rows": []}))

@@ -156,6 +156,7 @@ def test_buttons_menu_and_settings_are_chinese(canvas: Callable[..., Any], vue: 
     assert page.complaints == []
 
 
+@pytest.mark.long
 @BOTH_RENDERERS
 def test_every_reference_socket_is_chinese_and_saved_as_in_english(canvas: Callable[..., Any], vue: bool) -> None:
     """Those of a saved graph, of a copy, and the one that comes with a link; a name that the user gave stays."""

@@ -44,7 +44,7 @@ HEIGHT_AFTER_UNDO = """async () => {
     const isConfig = ({ type }) => type === 'ProviderConfig';
     return [app.graph.serialize().nodes.find(isConfig).size[1], app.graph.nodes.find(isConfig).size[1]];
 }"""
-"""The height of the provider's node that is saved after an undo, and the one on the canvas; its note is measured before it is drawn."""
+"""Heights of the provider's node after an undo: saved, and on the canvas. Its note is measured before the node is drawn."""
 
 
 def offers(page: Any, name: str, value: str, *, not_: bool = False, kind: str = "NanoBananaGenerate") -> None:

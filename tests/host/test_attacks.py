@@ -38,6 +38,7 @@ def page(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
 # ------------------------------------------------------------------------------------------------------- files on disk
 
 
+@pytest.mark.long
 def test_settings_with_a_byte_order_mark_keep_their_caps(page: Page) -> None:
     """As Windows' editors save it: another setting that is saved doesn't put the caps back."""
     page.good("PUT", "/settings", {"parallel": 2})

@@ -314,6 +314,7 @@ def misled(doubles: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[B
         yield Bench(host, doubles)
 
 
+@pytest.mark.long
 def test_a_socks_proxy_without_its_package_is_explained(misled: Bench, tag: str) -> None:
     """The bare error of the HTTP library would say nothing about what to install."""
     if importlib.util.find_spec("socks") is not None:
