@@ -9,9 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,19 @@ class ForkedWorkers:
         self._running = self._context.Array("i", [NO_TEST] * count, lock=False)
         """For each process, which of the session's tests it runs."""
         self._workers: dict[Connection, tuple[int, ForkProcess]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Another process compiles the second half of the files meanwhile: pytest finds what was compiled for it before."""
+        files = [file for name in session.config.args for file in sorted(Path(name).rglob("test_*.py"))]
+        command = [sys.executable, "-m", "pytest", f"--confcutdir={session.config.getoption('confcutdir')}"]
+        command += ["--collect-only", "-q", "-p", "no:cacheprovider", *map(str, files[len(files) // 2 :])]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as other:
+            try:
+                return (yield)
+            finally:
+                other.terminate()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:

@@ -17,9 +17,9 @@ def first(count: int, values: Iterable[Any]) -> list[Any]:
     ]
 
 
-def every_value(*choices: Sequence[Any]) -> list[Any]:
-    """All combinations of some choices. Without --long as few as have every value once; the others are long."""
+def every_value(*choices: Sequence[Any], most: int | None = None) -> list[Any]:
+    """All combinations of some choices. Without --long as few as have every value once, of these the first `most`."""
     few = each_value({str(place): tuple(values) for place, values in enumerate(choices)}, 1)
-    short = [tuple(row.values()) for row in few]
+    short = [tuple(row.values()) for row in few][:most]
     rows = itertools.product(*choices)
     return [row if row in short else pytest.param(*row, marks=pytest.mark.long) for row in rows]

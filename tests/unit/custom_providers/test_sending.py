@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dialect_driver import drive, job, play, request, sent_json, tiny
+from long_rows import every_value
 from pack.core.custom_providers.providers_file import FILE, ProvidersFile, read_providers_file
 from pack.core.custom_providers.sending import REFERENCE_ENCODINGS
 from pack.core.custom_providers.templates import dialects
@@ -266,16 +267,17 @@ def requests_of(spec: ProviderSpec) -> str:
     return json.dumps(found)
 
 
-@pytest.mark.parametrize("like", [spec.id for spec in BUILT_IN.values() if not spec.local])
+LINES = [
+    "paths: {generate: '/other/{model}', edit: '/another/{model}'}",
+    "references: other_field",
+    "fields: {aspect_ratio: another_name}",
+    "fields: {seed: a_seed}",
+    "constants: {always: this}",
+]
+
+
 @pytest.mark.parametrize(
-    "line",
-    [
-        "paths: {generate: '/other/{model}', edit: '/another/{model}'}",
-        "references: other_field",
-        "fields: {aspect_ratio: another_name}",
-        "fields: {seed: a_seed}",
-        "constants: {always: this}",
-    ],
+    ("like", "line"), every_value([spec.id for spec in BUILT_IN.values() if not spec.local], LINES)
 )
 def test_what_is_taken_without_a_word_changes_a_request(tmp_path: Path, like: str, line: str) -> None:
     """Whatever the dialect: a line is either reported as an error, or something else is sent."""

@@ -13,6 +13,7 @@ from example_count import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from linear_time import assert_linear
+from long_rows import every_value
 from pack.core.dialects.base.step import ImageRef, Reply
 from pack.core.dialects.parsing import base64_text, images_by_content, text_images
 from pack.core.dialects.parsing.coded_image import CodedImage
@@ -176,8 +177,7 @@ SPELLED = {
 }
 
 
-@pytest.mark.parametrize("spelled", SPELLED)
-@pytest.mark.parametrize("slashes", [False, True], ids=["", "escaped slashes"])
+@pytest.mark.parametrize(("spelled", "slashes"), every_value([*SPELLED], [False, True]))
 def test_a_large_picture_is_found_in_every_spelling(spelled: str, slashes: bool) -> None:
     """And gives exactly its bytes, though none of them were decoded for good before."""
     for value in ({"data": [{"b64_json": SPELLED[spelled]}]}, gemini(SPELLED[spelled]), chat(SPELLED[spelled])):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dialect_driver import QUICK_SPECS, request
+from long_rows import every_value
 from noise_pictures import b64, png, uri
 from pack.core.dialects.parsing import result_images
 from pack.core.engine import Engine
@@ -86,8 +87,7 @@ IN_TEXT = {
 }
 
 
-@pytest.mark.parametrize("shape", IN_TEXT)
-@pytest.mark.parametrize("provider", ["google", "openrouter", "nanobanana"])
+@pytest.mark.parametrize(("shape", "provider"), every_value([*IN_TEXT], ["google", "openrouter", "nanobanana"]))
 def test_a_picture_in_text_is_the_result(shape: str, provider: str, tmp_path: Path) -> None:
     """As markdown, as an address or as data, in Gemini's text, in a chat, and where a chat answers an images API."""
     with replying(files={"a.png": MIDDLE}) as server:
@@ -276,8 +276,7 @@ STREAMS: dict[str, tuple[str, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("shape", STREAMS)
-@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize(("shape", "kind"), every_value([*STREAMS], ["text/event-stream", "application/json"]))
 def test_a_stream_nobody_asked_for_is_joined(shape: str, kind: str, tmp_path: Path) -> None:
     """Whatever its content type says."""
     provider, raw = STREAMS[shape]

@@ -98,31 +98,30 @@ def test_the_key_stands_where_it_belongs(engine: Engine, doubles: Doubles) -> No
 # ---------------------------------------------------------------------------------------------- what it costs
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(
-    "words",
-    [
-        "refuse",
-        "refuse=200",
-        "refuse=403",
-        "status=400",
-        "status=401",
-        "status=402",
-        "status=404",
-        "status=500",
-        "status=500 paid",
-        "status=502 paid",
-        "status=504",
-        "empty",
-        "html",
-        "broken_json",
-        "task=fail",
-        "task=fail paid",
-        "task=cancelled",
-        "task=cancelled paid",
-        "drop=headers",
-    ],
-)
+FAILURES = [
+    "refuse",
+    "refuse=200",
+    "refuse=403",
+    "status=400",
+    "status=401",
+    "status=402",
+    "status=404",
+    "status=500",
+    "status=500 paid",
+    "status=502 paid",
+    "status=504",
+    "empty",
+    "html",
+    "broken_json",
+    "task=fail",
+    "task=fail paid",
+    "task=cancelled",
+    "task=cancelled paid",
+    "drop=headers",
+]
+
+
+@pytest.mark.parametrize(("name", "words"), every_value(NAMES, FAILURES))
 def test_what_a_failure_says_about_money_is_true(name: str, words: str, engine: Engine, doubles: Doubles) -> None:
     """ "no" is never said of a picture that was billed, and "yes" never of one that wasn't; nothing is billed twice."""
     done = run(engine, name, request(prompt=f"money [[sim: {words}]]"))

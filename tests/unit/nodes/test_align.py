@@ -51,7 +51,7 @@ MOVED = [
 ]
 
 
-@pytest.mark.parametrize(("moved", "part"), every_value(MOVED, [0.0, 0.5]))
+@pytest.mark.parametrize(("moved", "part"), every_value(MOVED, [0.0, 0.5], most=4))
 def test_a_known_movement_is_found(moved: Movement, part: float) -> None:
     """Through other brightness, contrast and noise, and with a half that shows something else."""
     original = view(scene(1), Movement(0, 0))

@@ -217,7 +217,7 @@ def test_a_huge_text_costs_no_more_than_its_beginning(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spelling", "place"), every_value([*SPELLINGS], ["words and request id", "task", "error", "kept answer"])
+    ("spelling", "place"), every_value([*SPELLINGS], ["words and request id", "task", "error", "kept answer"], most=20)
 )
 def test_a_server_that_repeats_the_key_shows_it_nowhere(spelling: str, place: str, tmp_path: Path) -> None:
     """Not in the words, the request id, the journal, a sidecar, a kept answer or an error."""
