@@ -113,7 +113,7 @@ IN_WORDS: dict[str, Callable[[bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize(("place", "size"), every_value([*IN_WORDS], [*SIZES]))
+@pytest.mark.parametrize(("place", "size"), every_value([*IN_WORDS], [*SIZES], most=5))
 def test_a_picture_between_words_is_read(place: str, size: str, tmp_path: Path) -> None:
     data = SIZES[size]
     value = {"choices": [{"finish_reason": "stop", "message": {"content": IN_WORDS[place](data)}}]}

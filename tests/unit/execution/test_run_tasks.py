@@ -173,8 +173,10 @@ def test_openrouter_is_led_to_its_other_variant_and_remembers_it(engine: Engine,
     assert begun.done.wait(20) and charged(begun) == ["no"]
 
 
-@pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize("words", ["task steps=3 poll_status=503 poll_times=2", "task=unknown", "slow_body=0.2"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    every_value(TASKS, ["task steps=3 poll_status=503 poll_times=2", "task=unknown", "slow_body=0.2"]),
+)
 def test_a_task_is_followed_through_faults_on_the_way(name: str, words: str, engine: Engine, doubles: Doubles) -> None:
     """An accepted task is paid: its polls go on."""
     done = run(engine, name, request(prompt=f"way [[sim: {words}]]"))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dialect_driver import PNG, QUICK_SPECS, keyed, request
 from journal_driver import environ_of, lose_journal
+from long_rows import every_value
 from pack.core.engine import Engine
 from pack.core.errors import ConfigError, LedgerFailed
 from pack.core.execution import charge
@@ -57,8 +58,9 @@ def state(engine: Engine) -> str:
 # --------------------------------------------------------------------------------- settings that are wrong after the pay
 
 
-@pytest.mark.parametrize("setting", ["NANO_BANANA_CA_BUNDLE", "ALL_PROXY"])
-@pytest.mark.parametrize("provider", ["fal", "onerouter"])
+@pytest.mark.parametrize(
+    ("setting", "provider"), every_value(["NANO_BANANA_CA_BUNDLE", "ALL_PROXY"], ["fal", "onerouter"])
+)
 def test_a_download_that_this_machine_prevents_triggers_no_fallback(
     setting: str, provider: str, doubles: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

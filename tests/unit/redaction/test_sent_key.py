@@ -162,7 +162,7 @@ def test_a_long_run_of_base64_hides_no_key(spelling: str) -> None:
             assert spelled not in shown and "..." in shown
 
 
-@pytest.mark.parametrize("spelling", first(2, ["as it is", "long entities", "JSON escapes", "base64 twice"]))
+@pytest.mark.parametrize("spelling", first(1, ["long entities", "as it is", "JSON escapes", "base64 twice"]))
 def test_no_key_stands_across_the_parts_of_a_kept_answer(spelling: str) -> None:
     """A long text is looked through in parts; what is across two of them is found all the same."""
     key = "sk-0a1b2c3d4e5f6g7h8i9"

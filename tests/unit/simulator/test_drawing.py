@@ -28,7 +28,7 @@ def card(width: int, height: int, **more: object) -> Card:
     return Card(width, height, **{**values, **more})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("ratio", "thumbnails"), every_value(RATIOS_14, [0, 1, 14]))
+@pytest.mark.parametrize(("ratio", "thumbnails"), every_value(RATIOS_14, [0, 1, 14], most=6))
 def test_every_ratio_with_and_without_references(ratio: str, thumbnails: int) -> None:
     width, height = pixels(ratio, "0.5K")
     pictures = [Image.new("RGB", (64, 30 + 20 * (number % 3)), "red") for number in range(thumbnails)]
