@@ -151,7 +151,8 @@ class ForkedWorkers:
         files: dict[Path, list[int]] = {}
         for index, item in enumerate(items):
             files.setdefault(item.path, []).append(index)
-        ordered = list(files.values())
+        # The largest first, or a process is alone with one at the end.
+        ordered = [files[path] for path in sorted(files, key=lambda path: path.stat().st_size, reverse=True)]
         while True:
             with self._next_file.get_lock():
                 number = self._next_file.value
