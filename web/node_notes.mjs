@@ -115,17 +115,26 @@ function permissionNote(node, model, failed) {
 function configNote(node) {
   if (!providerStore.loaded) return { text: "", tone: "plain" };
   const { provider: name, profile } = chosenProvider(node);
-  const usable = providerStore.usableByAuto;
-  if (name === "auto") {
-    if (!usable.length) return { text: t("config.no_keys"), tone: "plain", actions: firstActions(node) };
-    return { text: t("config.auto", { providers: usable.map((provider) => provider.label).join(" → ") }), tone: "plain" };
-  }
+  if (name === "auto") return autoNote(node, profile);
   const provider = providerStore.provider(name);
   if (!provider) return { text: t("config.unknown", { provider: name }), tone: "warn", actions: problemActions(node, "config") };
   if (provider.local) {
     return { text: t("config.offline"), tone: "plain", actions: realProvider(node) };
   }
   return keyNote(node, provider, profile);
+}
+
+/** Whom `auto` asks with the keys of a profile. @param {Comfy.Node} node @param {string} profile @returns {Note} */
+function autoNote(node, profile) {
+  const usable = providerStore.usableByAuto.filter(({ id }) => providerStore.usableNamed(id, profile));
+  if (!usable.length) {
+    const text = profile === "default" ? t("config.no_keys") : t("config.no_profile_at_all", { profile });
+    return { text, tone: "plain", actions: firstActions(node) };
+  }
+  const named = usable.map((provider) =>
+    providerStore.refused(provider, profile) ? t("config.refused_name", { provider: provider.label }) : provider.label,
+  );
+  return { text: t("config.auto", { providers: named.join(" → ") }), tone: "plain" };
 }
 
 /** What is known of the key that a ProviderConfig names. @param {Comfy.Node} node @param {import("./server.mjs").Provider} provider @param {string} profile @returns {Note} */

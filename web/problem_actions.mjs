@@ -42,7 +42,8 @@ export function problemActions(node, kind, asked) {
   if ((TRANSIENT_PROBLEMS.includes(kind) || REQUEST_PROBLEMS.includes(kind)) && !isConfig(node)) {
     actions.push({ text: t("action.other"), work: () => footerActions.openPicker(node) });
   }
-  return actions;
+  // A provider's node has this button above its notes already.
+  return isConfig(node) ? actions.filter(({ text }) => text !== t("keys.button")) : actions;
 }
 
 /** What a new node without any key offers. @param {Comfy.Node} node @returns {Action[]} */
