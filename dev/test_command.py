@@ -105,8 +105,8 @@ def variables(install: ComfyInstall | None, cache: Path, home: Path) -> dict[str
 def workers(stage: str) -> list[str]:
     """pytest's arguments for a whole stage: a file, with its fixtures, stays in one process.
 
-    The files come in the order of their names: those with few tests may take longest. A worker that crashes ends the
-    stage: in a new one pytest-xdist would run the same test again.
+    pytest-xdist's files come in the order of their names, since those with few tests may take longest; forks take the
+    largest first. A worker that crashes ends the stage: in a new one pytest-xdist would run the same test again.
     """
     if stage in FORKS:
         return ["--forks", str(FORKS[stage])]

@@ -54,7 +54,9 @@ class ForkedWorkers:
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
         """Another process compiles the second half of the files meanwhile: pytest finds what was compiled for it before."""
         files = [file for name in session.config.args for file in sorted(Path(name).rglob("test_*.py"))]
-        command = [sys.executable, "-m", "pytest", f"--confcutdir={session.config.getoption('confcutdir')}"]
+        if len(files) < 2:
+            return (yield)
+        command = [sys.executable, "-m", "pytest", f"--confcutdir={Path(__file__).parent}"]
         command += ["--collect-only", "-q", "-p", "no:cacheprovider", *map(str, files[len(files) // 2 :])]
         quiet = subprocess.DEVNULL
         with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as other:

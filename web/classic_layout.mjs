@@ -31,7 +31,7 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
   let [own, whole] = [node.size[1], node.size[1]];
   let [promptHeight, pictureHeight] = [0, 0];
   let mayGrow = true;
-  /** Whether it was loaded and not laid out since: the host, too, makes it as high as its widgets, when it draws it first. */
+  /** Loaded and not laid out since: the host makes a node as high as its widgets when it first draws it. */
   let loaded = false;
   let seen = "";
   /** @type {WeakSet<Widget>} */
@@ -58,7 +58,10 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
 
   const update = () => {
     fold();
-    if (isVue()) limitNotes(0);
+    if (isVue()) {
+      loaded = false;
+      limitNotes(0);
+    }
     if (isVue() || !node.widgets?.length || !node.graph) return;
     limitHeights();
     const start = node.widgets[0]?.y ?? 0;
@@ -97,7 +100,7 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
     configured?.call(this, saved);
     [own, whole, mayGrow] = [node.size[1], node.size[1], true];
     update();
-    loaded = true;
+    loaded = !isVue() && !node.widgets?.[0]?.y;
   };
   const added = node.addCustomWidget;
   node.addCustomWidget = /** @type {typeof added} */ (

@@ -124,16 +124,13 @@ function configNote(node) {
   return keyNote(node, provider, profile);
 }
 
-/** Whom `auto` asks with the keys of a profile. @param {Comfy.Node} node @param {string} profile @returns {Note} */
+/** Whom `auto` asks. @param {Comfy.Node} node @param {string} profile @returns {Note} */
 function autoNote(node, profile) {
+  // The page doesn't know of keys in variables that are named after a profile.
+  if (profile !== "default") return { text: t("config.auto_profile", { profile }), tone: "plain" };
   const usable = providerStore.usableByAuto.filter(({ id }) => providerStore.usableNamed(id, profile));
-  if (!usable.length) {
-    const text = profile === "default" ? t("config.no_keys") : t("config.no_profile_at_all", { profile });
-    return { text, tone: "plain", actions: firstActions(node) };
-  }
-  const named = usable.map((provider) =>
-    providerStore.refused(provider, profile) ? t("config.refused_name", { provider: provider.label }) : provider.label,
-  );
+  if (!usable.length) return { text: t("config.no_keys"), tone: "plain", actions: firstActions(node) };
+  const named = usable.map((provider) => (providerStore.refused(provider) ? t("config.refused_name", { provider: provider.label }) : provider.label));
   return { text: t("config.auto", { providers: named.join(" → ") }), tone: "plain" };
 }
 

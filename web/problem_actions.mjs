@@ -29,7 +29,7 @@ export function problemActions(node, kind, asked) {
   /** @type {Action[]} */
   const actions = [];
   if (PROVIDER_PROBLEMS.includes(kind)) actions.push(...otherProvider(node, failing));
-  if (KEY_PROBLEMS.includes(kind)) actions.push(keyAction(failing));
+  if (KEY_PROBLEMS.includes(kind)) actions.push(...keyActions(node, failing));
   else if (["address", "cap", "ledger"].includes(kind)) {
     actions.push({ text: t("keys.button"), work: () => footerActions.openSettings(undefined, kind === "cap" ? "cap_run" : undefined) });
   }
@@ -42,8 +42,7 @@ export function problemActions(node, kind, asked) {
   if ((TRANSIENT_PROBLEMS.includes(kind) || REQUEST_PROBLEMS.includes(kind)) && !isConfig(node)) {
     actions.push({ text: t("action.other"), work: () => footerActions.openPicker(node) });
   }
-  // A provider's node has this button above its notes already.
-  return isConfig(node) ? actions.filter(({ text }) => text !== t("keys.button")) : actions;
+  return actions;
 }
 
 /** What a new node without any key offers. @param {Comfy.Node} node @returns {Action[]} */
@@ -51,7 +50,7 @@ export function firstActions(node) {
   const named = namedProvider(node);
   return [
     ...otherProvider(node, named),
-    keyAction(named),
+    ...keyActions(node, named),
     { text: t("action.offline"), work: () => tryOffline(node) },
     whereAction(node),
   ];
@@ -61,7 +60,7 @@ export function firstActions(node) {
 export function realProvider(config) {
   if (usableOthers("").length) return [{ text: t("action.use_mine"), work: () => useMyProvider(config) }];
   const [refused] = providerStore.usableByAuto;
-  return refused ? [keyAction(refused.id)] : [keyAction(""), whereAction(config)];
+  return refused ? keyActions(config, refused.id) : [...keyActions(config, ""), whereAction(config)];
 }
 
 /** @param {Comfy.Node} node @returns {Action} */
@@ -83,9 +82,13 @@ function otherProvider(node, failing) {
   return [{ text: t("action.use", { provider: other.label }), work: () => addProvider(node, other.id, "recommended") }];
 }
 
-/** Leads to the key of a provider. @param {string} id "" where none is named. @returns {Action} */
-function keyAction(id) {
+/**
+ * Leads to the key of a provider; none on a provider's node where it would be the button that is always there.
+ * @param {Comfy.Node} node @param {string} id "" where none is named. @returns {Action[]}
+ */
+function keyActions(node, id) {
   const key = providerStore.provider(id)?.keys.find((each) => each.profile === "default");
+  if (key?.state === "environment" && isConfig(node)) return [];
   const text = key?.state === "stored" ? "action.replace" : key?.state === "environment" ? "keys.button" : "action.settings";
-  return { text: t(text), work: () => footerActions.openSettings(id || "auto") };
+  return [{ text: t(text), work: () => footerActions.openSettings(id || "auto") }];
 }

@@ -27,6 +27,11 @@ SHOWN = """(name) => {
     return !node.widgets.find((w) => w.name === name).hidden;
 }"""
 
+RESIZED = """(height) => {
+    const node = window.app.graph.nodes.find((n) => n.type === 'NanoBananaGenerate');
+    node.setSize([node.size[0], height]);
+}"""
+
 
 def test_a_run_leaves_the_nodes_as_large_as_they_are(canvas: Callable[..., Any]) -> None:
     """Pictures, notes and progress texts take the room of the nodes that show them; what is saved stays, too."""
@@ -45,6 +50,20 @@ def test_a_run_leaves_the_nodes_as_large_as_they_are(canvas: Callable[..., Any])
     assert page.page.evaluate(PROMPTS) == prompts
     assert [node["size"] for node in page.workflow()["nodes"]] == saved
     assert page.complaints == []
+
+
+@pytest.mark.own_page
+def test_a_height_that_was_chosen_in_nodes_2_stays_in_the_classic_canvas(canvas: Callable[..., Any]) -> None:
+    """It is a person's choice, though the classic canvas has not drawn the node before."""
+    page = canvas(vue=True)
+    page.load(text_to_image("offline"))
+    expect(page.page.locator(".nb-price:visible")).to_have_text("1K · free")
+    page.page.evaluate(RESIZED, 900)
+    page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', false)")
+    page.page.wait_for_function("() => window.app.graph.nodes.every((n) => !n.widgets?.length || n.widgets[0].y > 0)")
+    page.settle()
+    heights = {node["type"]: node["size"][1] for node in page.workflow()["nodes"]}
+    assert heights["NanoBananaGenerate"] == 900
 
 
 def test_a_picture_grows_a_node_only_as_far_as_nothing_is_covered(canvas: Callable[..., Any]) -> None:

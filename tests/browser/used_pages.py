@@ -1,4 +1,4 @@
-"""Open pages that go from one test to the next: loading the frontend anew costs four seconds of CPU each time."""
+"""Open pages that go from one test to the next: loading the frontend anew costs five to seven seconds of CPU each time."""
 
 from __future__ import annotations
 
@@ -46,11 +46,15 @@ NOTHING_LEFT = """() => {
         && !document.querySelector('dialog[open], [role=dialog], [role=alertdialog], .p-toast-message, .nb-footer');
 }"""
 REST = """() => {
-    const { requestAnimationFrame } = window;
+    const { requestAnimationFrame, cancelAnimationFrame } = window;
     const asked = [];
     window.requestAnimationFrame = (callback) => -asked.push(callback);
+    window.cancelAnimationFrame = (id) => {
+        if (id < 0) delete asked[-id - 1];
+        else cancelAnimationFrame(id);
+    };
     window.wake = () => {
-        Object.assign(window, { requestAnimationFrame });
+        Object.assign(window, { requestAnimationFrame, cancelAnimationFrame });
         asked.forEach((callback) => requestAnimationFrame(callback));
         delete window.wake;
     };
@@ -60,13 +64,15 @@ FADED = 10_000
 """Milliseconds in which what was closed is gone."""
 SETTLED = """async (settings) => {
     window.wake();
-    const { setting } = window.app.extensionManager;
+    const { setting, toast } = window.app.extensionManager;
+    toast.removeAll();
     for (const [name, value] of Object.entries(settings)) {
         if (setting.get(name) !== value) await setting.set(name, value);
     }
     const style = document.querySelector('link[href*="/extensions/"][href$="/style.css"]');
     const { providerStore } = await import(new URL('provider_store.mjs', style.href));
     await providerStore.refresh();
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
 """Has the settings of the next test, and who is on the server now."""
 
@@ -111,10 +117,13 @@ class UsedPages:
 
     def take(self, key: Key, settings: dict[str, Any]) -> UsedPage | None:
         """A page as if it were new, None where none of the kind waits."""
-        for used in self._waiting:
-            if used.key == key:
-                self._waiting.remove(used)
+        for used in [used for used in self._waiting if used.key == key]:
+            self._waiting.remove(used)
+            try:
                 used.page.evaluate(SETTLED, settings)
+            except Error:
+                used.close()
+            else:
                 return used
         return None
 

@@ -250,7 +250,7 @@ def test_a_claim_whose_commit_was_cut_off_is_taken_back(
     other.close()
 
 
-@pytest.mark.parametrize("late", first(1, ["answered", "accepted", "retryable"]))
+@pytest.mark.parametrize("late", first(2, ["retryable", "answered", "accepted"]))
 def test_what_a_worker_writes_late_leaves_a_picture_that_another_has_stored(
     server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
 ) -> None:
