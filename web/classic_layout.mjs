@@ -61,8 +61,9 @@ export function addClassicLayout(node, { state, fold, hiddenNotes, limitNotes })
     if (isVue()) {
       loaded = false;
       limitNotes(0);
+      return;
     }
-    if (isVue() || !node.widgets?.length || !node.graph) return;
+    if (!node.widgets?.length || !node.graph) return;
     limitHeights();
     const start = node.widgets[0]?.y ?? 0;
     if (!start) return; // not drawn yet

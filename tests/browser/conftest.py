@@ -267,7 +267,7 @@ def waiting_pages(chromium: Browser) -> Iterator[UsedPages]:
 def used_pages(waiting_pages: UsedPages, host: Host) -> Iterator[UsedPages]:
     """Pages that earlier tests have left, of other files only those of `host`, which no file stops."""
     yield waiting_pages
-    waiting_pages.keep_those_of(host.url)
+    waiting_pages.close(but=host.url)
 
 
 @pytest.fixture

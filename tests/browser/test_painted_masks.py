@@ -53,7 +53,7 @@ def paint_a_mask(page: Any, kind: str) -> None:
     zone.wait_for()
     # A stroke is lost that comes before the picture is drawn, and sometimes the first one after that.
     page.page.wait_for_function(f"() => ({LAYERS})().some((sum) => sum > 0)")
-    before, painted = page.page.evaluate(LAYERS), False
+    before = page.page.evaluate(LAYERS)
     for _ in range(STROKES):
         box = zone.bounding_box()
         middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -65,11 +65,11 @@ def paint_a_mask(page: Any, kind: str) -> None:
             page.page.wait_for_function(
                 f"(before) => ({LAYERS})().join() !== before.join()", arg=before, timeout=10_000
             )
+            break
         except TimeoutError:
             continue
-        painted = True
-        break
-    assert painted, "no stroke was drawn"
+    else:
+        raise AssertionError("no stroke was drawn")
     page.shoot("mask-editor")
     page.page.locator(".mask-editor-dialog button").filter(has_text="Save").click()
     expect(zone).to_have_count(0)

@@ -136,13 +136,8 @@ class UsedPages:
             self._waiting.pop(0).close()
         return True
 
-    def keep_those_of(self, url: str) -> None:
-        """Closes the pages of all hosts but one."""
-        for used in [used for used in self._waiting if used.host.url != url]:
+    def close(self, but: str = "") -> None:
+        """Closes the pages of all hosts, save of one by its address."""
+        for used in [used for used in self._waiting if used.host.url != but]:
             self._waiting.remove(used)
             used.close()
-
-    def close(self) -> None:
-        for used in self._waiting:
-            used.close()
-        self._waiting.clear()
